@@ -1,0 +1,16 @@
+# mlkit::threads: OpenMP where wanted and found, std::thread on Apple, else serial. cpp/include/mlkit/core/parallel.hpp
+# is the only file that looks at the outcome.
+find_package(Threads REQUIRED)
+add_library(mlkit_threads INTERFACE)
+add_library(mlkit::threads ALIAS mlkit_threads)
+target_link_libraries(mlkit_threads INTERFACE Threads::Threads)
+if(MLKIT_OPENMP)
+  find_package(OpenMP COMPONENTS CXX)
+endif()
+if(MLKIT_OPENMP AND OpenMP_CXX_FOUND)
+  target_link_libraries(mlkit_threads INTERFACE OpenMP::OpenMP_CXX)
+elseif(APPLE)
+  target_compile_definitions(mlkit_threads INTERFACE MLKIT_STD_THREADS)
+else()
+  message(STATUS "No OpenMP: kernels run on one thread")
+endif()

@@ -1,0 +1,87 @@
+#pragma once
+// Sums that cannot depend on order: numbers of [0, 1] become whole multiples of 2^-40 and are added as integers.
+// Threads, batches, merges and dense or sparse storage all give the same bits. The rounding of one term is at most
+// 2^-41, so a mean is off by at most 4.6e-13.
+
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+#include "mlkit/core/views.hpp"
+
+namespace mlkit {
+
+/// A non-negative integer of up to 94 bits in two words that add independently: value = high * 2^32 + low.
+struct WideSum {
+    std::int64_t high = 0;
+    std::int64_t low = 0;
+
+    void add(std::uint64_t units) {
+        high += static_cast<std::int64_t>(units >> 32);
+        low += static_cast<std::int64_t>(units & 0xffffffffu);
+    }
+    void add(const WideSum& other) {
+        high += other.high;
+        low += other.low;
+    }
+    /// The one form in which 0 <= low < 2^32, so that equal sums have equal words.
+    WideSum canonical() const { return {high + (low >> 32), low & 0xffffffff}; }
+    WideSum minus(const WideSum& other) const { return WideSum{high - other.high, low - other.low}.canonical(); }
+    double value() const {
+        const WideSum c = canonical();
+        return static_cast<double>(c.high) * 0x1p-8 + static_cast<double>(c.low) * 0x1p-40;
+    }
+};
+
+namespace fixed_point {
+
+// Adding 3 * 2^11 puts the last bit of a double's mantissa at 2^-40: the sum's bit pattern counts units above that of
+// the constant itself. One addition per term, which compilers vectorise.
+constexpr double magic = 6144.0;
+
+inline std::uint64_t bits(double shifted) {
+    std::uint64_t b;
+    std::memcpy(&b, &shifted, sizeof b);
+    return b;
+}
+inline std::uint64_t magic_bits() { return bits(magic); }
+
+/// p in [0, 1] as a whole number of 2^-40, round half to even.
+inline std::uint64_t units(double p) { return bits(p + magic) - magic_bits(); }
+
+/// So many terms of at most 1 fit into 63 bits.
+constexpr Index terms_before_spill = Index{1} << 22;
+
+}  // namespace fixed_point
+
+/// One running sum per label: a 64-bit accumulator that spills into a WideSum before it could overflow.
+class LabelSums {
+  public:
+    explicit LabelSums(Index n_labels) : running_(static_cast<std::size_t>(n_labels), 0), wide_(running_.size()) {}
+
+    /// Announces that every label may receive `terms` more terms.
+    void reserve(Index terms) {
+        if (terms_ + terms > fixed_point::terms_before_spill) spill();
+        terms_ += terms;
+    }
+    void add(Index label, double p) { running_[static_cast<std::size_t>(label)] += fixed_point::units(p); }
+    void add_row(const double* p, Index n) {
+        std::uint64_t* sum = running_.data();
+        for (Index j = 0; j < n; ++j) sum[j] += fixed_point::units(p[j]);
+    }
+    void spill() {
+        for (std::size_t j = 0; j < running_.size(); ++j) {
+            wide_[j].add(running_[j]);
+            running_[j] = 0;
+        }
+        terms_ = 0;
+    }
+    const WideSum& wide(Index label) const { return wide_[static_cast<std::size_t>(label)]; }
+
+  private:
+    std::vector<std::uint64_t> running_;
+    std::vector<WideSum> wide_;
+    Index terms_ = 0;
+};
+
+}  // namespace mlkit

@@ -1,0 +1,226 @@
+#pragma once
+// One score per example out of its cells' scores. Goh, Thyagarajan, Mueller, "Identifying Incorrect Annotations in
+// Multi-Label Classification Data", 2022.
+//
+// Dense and sparse storage give the same bits. What depends on order statistics alone does so by itself; sums leave out
+// the cells that score exactly what an unstored cell scores and bring them in as one group.
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "mlkit/quality/scores.hpp"
+
+namespace mlkit::quality {
+
+enum class Aggregate { exponential_moving_average, softmin, mean, min, max, median, k_smallest, log };
+
+struct AggregateRule {
+    Aggregate kind = Aggregate::exponential_moving_average;
+    double alpha = 0.8;        ///< weight of the smaller score; <= 0: 2 / (known cells + 1)
+    double temperature = 0.1;  ///< softmin; at least 1e-6
+    Index k = 1;               ///< k_smallest
+
+    bool needs_order() const { return kind != Aggregate::softmin && kind != Aggregate::mean && kind != Aggregate::log; }
+
+    /// How many of the smallest scores of a row can change its result by more than rounding.
+    Index depth(Index n_known) const {
+        switch (kind) {
+            case Aggregate::min:
+                return 1;
+            case Aggregate::k_smallest:
+                return std::min(k, n_known);
+            case Aggregate::exponential_moving_average: {
+                const double a = alpha_for(n_known);
+                if (a >= 1) return 1;
+                const double needed = std::ceil(std::log(1e-17) / std::log1p(-a));
+                return needed < static_cast<double>(n_known) ? static_cast<Index>(needed) : n_known;
+            }
+            default:
+                return n_known;
+        }
+    }
+    double alpha_for(Index n_known) const { return alpha > 0 ? alpha : 2.0 / (static_cast<double>(n_known) + 1.0); }
+};
+
+/// The scores of a row: some one by one, and a group of `n_equal` cells that all score `equal`.
+struct RowScores {
+    std::vector<double> values;
+    double equal = 1.0;
+    Index n_equal = 0;
+
+    Index size() const { return static_cast<Index>(values.size()) + n_equal; }
+};
+
+namespace detail {
+
+/// Sorts the `depth` smallest of `values` to the front and drops the rest.
+inline void keep_smallest(std::vector<double>& values, Index depth) {
+    const auto n = static_cast<Index>(values.size());
+    if (depth < n) {
+        std::nth_element(values.begin(), values.begin() + (depth - 1), values.end());
+        values.resize(static_cast<std::size_t>(depth));
+    }
+    const std::size_t m = values.size();
+    if (m <= 32) {
+        for (std::size_t a = 1; a < m; ++a) {
+            const double v = values[a];
+            std::size_t b = a;
+            for (; b > 0 && values[b - 1] > v; --b) values[b] = values[b - 1];
+            values[b] = v;
+        }
+    } else {
+        std::sort(values.begin(), values.end());
+    }
+}
+
+/// The order statistics of a row: its values ascending with the group of equals in its place.
+class Sorted {
+  public:
+    Sorted(const std::vector<double>& ascending, const RowScores& row)
+        : v_(ascending.data()), equal_(row.equal), n_equal_(row.n_equal), n_values_(static_cast<Index>(ascending.size())) {
+        before_ = std::upper_bound(ascending.begin(), ascending.end(), equal_) - ascending.begin();
+    }
+    double operator[](Index r) const {
+        if (r < before_) return v_[r];
+        return r < before_ + n_equal_ ? equal_ : v_[r - n_equal_];
+    }
+    Index group_begin() const { return before_; }
+    Index group_end() const { return before_ + n_equal_; }
+    Index size() const { return n_values_ + n_equal_; }
+
+  private:
+    const double* v_;
+    double equal_;
+    Index n_equal_, n_values_, before_;
+};
+
+inline double moving_average(const Sorted& s, Index depth, double alpha) {
+    double e = s[depth - 1];
+    for (Index r = depth - 2; r >= 0; --r) {
+        const double next = e + alpha * (s[r] - e);
+        if (next == e && r > s.group_begin() && r < s.group_end()) r = s.group_begin();  // the rest of the group is idle
+        e = next;
+    }
+    return e;
+}
+
+/// f summed over the values that differ from the group's, in label order, and over the group as one.
+template <class F>
+double grouped_sum(const RowScores& row, F&& f) {
+    double sum = 0;
+    Index n_equal = row.n_equal;
+    for (const double v : row.values) {
+        if (v == row.equal)
+            ++n_equal;
+        else
+            sum += f(v);
+    }
+    return n_equal ? sum + static_cast<double>(n_equal) * f(row.equal) : sum;
+}
+
+inline double softmin(const RowScores& row, double temperature) {
+    const double t = std::max(temperature, 1e-6);
+    double smallest = row.n_equal ? row.equal : row.values.front();
+    for (const double v : row.values) smallest = std::min(smallest, v);
+    const auto weight = [&](double v) { return std::exp((smallest - v) / t); };
+    const double weights = grouped_sum(row, weight);
+    return grouped_sum(row, [&](double v) { return v * weight(v); }) / weights;
+}
+
+}  // namespace detail
+
+/// The example's score; NaN without a known cell. Order statistics rearrange `row.values`.
+inline double aggregate(const AggregateRule& rule, RowScores& row) {
+    const Index n = row.size();
+    if (n == 0) return std::nan("");
+    const auto mean_of = [&](auto f) { return detail::grouped_sum(row, f) / static_cast<double>(n); };
+    switch (rule.kind) {
+        case Aggregate::softmin:
+            return detail::softmin(row, rule.temperature);
+        case Aggregate::mean:
+            return mean_of([](double v) { return v; });
+        case Aggregate::log:
+            return mean_of([](double v) { return std::log(v + 1e-8); });
+        case Aggregate::max: {
+            double largest = row.n_equal ? row.equal : row.values.front();
+            for (const double v : row.values) largest = std::max(largest, v);
+            return largest;
+        }
+        case Aggregate::median: {
+            std::sort(row.values.begin(), row.values.end());
+            const detail::Sorted s(row.values, row);
+            return n % 2 ? s[n / 2] : 0.5 * (s[n / 2 - 1] + s[n / 2]);
+        }
+        default: {
+            const Index depth = rule.depth(n);
+            detail::keep_smallest(row.values, depth);
+            const detail::Sorted s(row.values, row);
+            if (rule.kind == Aggregate::exponential_moving_average)
+                return detail::moving_average(s, std::min(depth, s.size()), rule.alpha_for(n));
+            double sum = 0;
+            for (Index r = 0; r < depth; ++r) sum += s[r];
+            return sum / static_cast<double>(depth);
+        }
+    }
+}
+
+/// Collects the scores of rows. One per thread: it owns scratch memory.
+class RowCollector {
+  public:
+    RowCollector(const CellScorer& scorer, const AggregateRule& rule, const Cells& cells)
+        : scorer_(scorer), rule_(rule), n_labels_(cells.labels.n_labels), background_(cells.labels.background) {}
+
+    double score(const LabelRow& labels, const DenseRow& scores) {
+        if (background_ == Background::unknown) return score_explicit(labels, scores, 0);
+        collect_all(labels, scores);
+        return aggregate(rule_, row_);
+    }
+    double score(const LabelRow& labels, const SparseRow& scores) {
+        if (background_ == Background::unknown) return score_explicit(labels, scores, 0);
+        if (!scorer_.is_adjusted()) return score_explicit(labels, scores, n_labels_);
+        collect_all(labels, scores);  // every label has a background score of its own
+        return aggregate(rule_, row_);
+    }
+
+  private:
+    template <class Row>
+    void collect_all(const LabelRow& labels, const Row& scores) {
+        row_.values.resize(static_cast<std::size_t>(n_labels_));
+        score_row(scorer_, labels, scores, n_labels_, background_, row_.values.data());
+        if (labels.values)
+            row_.values.erase(std::remove_if(row_.values.begin(), row_.values.end(), [](double v) { return std::isnan(v); }),
+                              row_.values.end());
+        row_.equal = scorer_.is_adjusted() ? -1.0 : scorer_.background(0);  // -1: no score, so no group
+        row_.n_equal = 0;
+    }
+    template <class Row>
+    double score_explicit(const LabelRow& labels, const Row& scores, Index n_labels) {
+        row_.values.clear();
+        for_each_explicit_cell(labels, scores, background_, [&](std::int32_t label, int given, double p) {
+            row_.values.push_back(scorer_(label, given, p));
+        });
+        row_.equal = scorer_.is_adjusted() ? -1.0 : scorer_.background(0);
+        const auto n_explicit = static_cast<Index>(row_.values.size());
+        row_.n_equal = n_labels ? count_known(labels, n_labels, background_) - n_explicit : 0;
+        return aggregate(rule_, row_);
+    }
+
+    CellScorer scorer_;
+    AggregateRule rule_;
+    Index n_labels_;
+    Background background_;
+    RowScores row_;
+};
+
+/// One score per row into `out`.
+inline void row_scores(const Cells& cells, const CellScorer& scorer, const AggregateRule& rule, const Team& whole_team,
+                       double* out) {
+    const Team team = whole_team.for_work(cells.n_read());
+    std::vector<RowCollector> collectors(static_cast<std::size_t>(team.n_threads), RowCollector(scorer, rule, cells));
+    for_each_row(cells, team, [&](int thread, Index i, const LabelRow& labels, const auto& scores) {
+        out[i] = collectors[static_cast<std::size_t>(thread)].score(labels, scores);
+    });
+}
+
+}  // namespace mlkit::quality

@@ -1,0 +1,137 @@
+#pragma once
+// The confident joint of each label: counts of (given, confidently guessed), and its calibration to the label's counts.
+// Northcutt, Jiang, Chuang, JAIR 2021, Eqs. (1)-(3), one 2x2 problem per label.
+
+#include <array>
+#include <cmath>
+#include <vector>
+
+#include "mlkit/core/cells.hpp"
+#include "mlkit/quality/doubt.hpp"
+
+namespace mlkit::quality {
+
+/// counts[given][guessed]
+using Joint = std::array<std::array<Index, 2>, 2>;
+
+/// A cell is guessed 1 from `one` upwards and 0 down from `zero`; between them there is no guess. All comparisons of a
+/// probability with a threshold, a tolerance or its complement are monotone in it, so these two numbers say it all.
+struct GuessCuts {
+    const double* one;   ///< (labels,) smallest p that is guessed 1
+    const double* zero;  ///< (labels,) largest p that is guessed 0
+};
+
+class JointCounter {
+  public:
+    JointCounter(Index n_labels, GuessCuts cuts)
+        : cuts_(cuts),
+          negative_one_(static_cast<std::size_t>(n_labels)),
+          negative_zero_(negative_one_),
+          positive_one_(negative_one_),
+          positive_zero_(negative_one_),
+          seen_negative_(negative_one_) {}
+
+    template <class Row>
+    void add(const LabelRow& labels, const Row& scores, Background background) {
+        if (background == Background::negative) add_negatives(labels, scores);
+        for_each_stored_label(labels, scores, [&](std::int32_t label, int given, double p) {
+            const auto j = static_cast<std::size_t>(label);
+            (given ? positive_one_ : negative_one_)[j] += p >= cuts_.one[j];
+            (given ? positive_zero_ : negative_zero_)[j] += p <= cuts_.zero[j];
+            seen_negative_[j] += !given;
+        });
+    }
+
+    /// Adds this counter to `joint`; returns how many known negatives it saw one by one.
+    Index add_to(Joint& joint, std::size_t j) const {
+        joint[0][0] += negative_zero_[j];
+        joint[0][1] += negative_one_[j];
+        joint[1][0] += positive_zero_[j];
+        joint[1][1] += positive_one_[j];
+        return seen_negative_[j];
+    }
+
+  private:
+    /// All cells first, in two vectorised comparisons; then the stored labels are taken out again.
+    void add_negatives(const LabelRow& labels, const DenseRow& row) {
+        Index* one = negative_one_.data();
+        Index* zero = negative_zero_.data();
+        for (Index j = 0; j < row.size; ++j) one[j] += row.p[j] >= cuts_.one[j];
+        for (Index j = 0; j < row.size; ++j) zero[j] += row.p[j] <= cuts_.zero[j];
+        for (Index k = 0; k < labels.size; ++k) {
+            const auto j = static_cast<std::size_t>(labels.labels[k]);
+            one[j] -= row.p[j] >= cuts_.one[j];
+            zero[j] -= row.p[j] <= cuts_.zero[j];
+        }
+    }
+    void add_negatives(const LabelRow& labels, const SparseRow& row) {
+        for_each_unlabelled(labels, row, [&](std::int32_t label, double p) {
+            const auto j = static_cast<std::size_t>(label);
+            negative_one_[j] += p >= cuts_.one[j];
+            negative_zero_[j] += p <= cuts_.zero[j];
+            ++seen_negative_[j];
+        });
+    }
+
+    GuessCuts cuts_;
+    std::vector<Index> negative_one_, negative_zero_, positive_one_, positive_zero_, seen_negative_;
+};
+
+/// Raw counts (diagonal not yet clipped to 1) in one pass, and on the same pass the histogram of doubted cells when
+/// `histogram` is not null. `n_negative` counts each label's known negatives: those that a sparse row does not store
+/// have p = 0 and are counted here without being visited.
+inline std::vector<Joint> confident_joint(const Cells& cells, GuessCuts cuts, const Index* n_negative,
+                                          DoubtHistogram* histogram, const Team& whole_team) {
+    const Team team = whole_team.for_work(cells.n_read());
+    const Index n_labels = cells.labels.n_labels;
+    std::vector<JointCounter> counters(static_cast<std::size_t>(team.n_threads), JointCounter(n_labels, cuts));
+    if (histogram) histogram->open(team.n_threads);
+    for_each_row(cells, team, [&](int thread, Index, const LabelRow& labels, const auto& scores) {
+        counters[static_cast<std::size_t>(thread)].add(labels, scores, cells.labels.background);
+        if (histogram) histogram->add(thread, labels, scores);
+    });
+    if (histogram) histogram->close();
+    const bool has_implicit = std::holds_alternative<SparseScores>(cells.scores) && cells.background_is_negative();
+    std::vector<Joint> joints(static_cast<std::size_t>(n_labels), Joint{});
+    for (std::size_t j = 0; j < joints.size(); ++j) {
+        Index seen = 0;
+        for (const JointCounter& counter : counters) seen += counter.add_to(joints[j], j);
+        if (has_implicit) {
+            joints[j][0][0] += (0.0 <= cuts.zero[j]) * (n_negative[j] - seen);
+            joints[j][0][1] += (0.0 >= cuts.one[j]) * (n_negative[j] - seen);
+        }
+    }
+    return joints;
+}
+
+/// Rounds (a, b) to integers that keep the rounded sum: the entry with the larger (smaller) residual gives way, ties
+/// to the second (first) entry.
+inline std::array<Index, 2> round_keeping_sum(double a, double b) {
+    std::array<double, 2> r{std::nearbyint(a), std::nearbyint(b)};
+    const double sum = std::nearbyint(a + b);
+    while (r[0] + r[1] < sum) r[(a - r[0]) > (b - r[1]) ? 0 : 1] += 1;
+    while (r[0] + r[1] > sum) r[(a - r[0]) <= (b - r[1]) ? 0 : 1] -= 1;
+    return {static_cast<Index>(r[0]), static_cast<Index>(r[1])};
+}
+
+/// Diagonal at least 1, then rows scaled to the counts of the given labels, the whole to their total, and rounded row
+/// by row. The order of the additions is part of the result: it decides exact halves.
+inline Joint calibrate_joint(Joint counts, Index n_negative, Index n_positive) {
+    counts[0][0] = std::max<Index>(counts[0][0], 1);
+    counts[1][1] = std::max<Index>(counts[1][1], 1);
+    const double n[2] = {static_cast<double>(n_negative), static_cast<double>(n_positive)};
+    double f[2][2];
+    for (int i = 0; i < 2; ++i) {
+        const auto sum = static_cast<double>(counts[i][0] + counts[i][1]);
+        for (int g = 0; g < 2; ++g) f[i][g] = static_cast<double>(counts[i][g]) / std::max(sum, 1e-100) * n[i];
+    }
+    const double total = ((f[0][0] + f[1][0]) + f[0][1]) + f[1][1];
+    Joint calibrated;
+    for (int i = 0; i < 2; ++i) {
+        for (int g = 0; g < 2; ++g) f[i][g] = f[i][g] / std::max(total, 1e-100) * (n[0] + n[1]);
+        calibrated[i] = round_keeping_sum(f[i][0], f[i][1]);
+    }
+    return calibrated;
+}
+
+}  // namespace mlkit::quality

@@ -1,0 +1,129 @@
+#pragma once
+// The pass that flags: every doubted cell beyond its group's cut, as cells in compressed rows or as a mark per row.
+
+#include <algorithm>
+#include <vector>
+
+#include "mlkit/quality/filters.hpp"
+
+namespace mlkit::quality {
+
+/// What to flag among the doubted cells: all of them, or up to each group's cut.
+struct FlagPlan {
+    DoubtCuts doubt;
+    Grouping grouping;
+    std::vector<GroupCut> cuts;                 ///< empty: every doubted cell
+    const DoubtHistogram* histogram = nullptr;  ///< bins of the cuts
+};
+
+/// Flagged cells by row, labels ascending, with what was given and the model's probability.
+struct FlaggedCells {
+    std::vector<Index> indptr;
+    std::vector<std::int32_t> labels;
+    std::vector<std::int8_t> given;
+    std::vector<double> p;
+};
+
+namespace detail {
+
+struct FlaggedCell {
+    Index row;
+    double p;
+    std::int32_t label;
+    std::int8_t given;
+};
+
+/// Among the cells of each group's cut bin, the first `take` by (self-confidence, row).
+template <class Emit>
+void select_at_cut(const std::vector<std::vector<FlaggedCell>>& kept, const FlagPlan& plan, const Team& team, Emit&& emit) {
+    std::vector<Index> begin(plan.cuts.size() + 1, 0);
+    auto group = [&](const FlaggedCell& c) { return static_cast<std::size_t>(plan.grouping.group(c.label, c.given)); };
+    for (const auto& part : kept)
+        for (const FlaggedCell& c : part) ++begin[group(c) + 1];
+    for (std::size_t g = 0; g < plan.cuts.size(); ++g) begin[g + 1] += begin[g];
+    std::vector<FlaggedCell> sorted(static_cast<std::size_t>(begin.back()));
+    std::vector<Index> next(begin.begin(), begin.end() - 1);
+    for (const auto& part : kept)
+        for (const FlaggedCell& c : part) sorted[static_cast<std::size_t>(next[group(c)]++)] = c;
+    const auto before = [](const FlaggedCell& a, const FlaggedCell& b) {
+        const double sa = self_confidence(a.given, a.p), sb = self_confidence(b.given, b.p);
+        return sa != sb ? sa < sb : a.row < b.row;
+    };
+    for_each_range(static_cast<Index>(plan.cuts.size()), 64, team, [&](Index from, Index to, int) {
+        for (Index g = from; g < to; ++g) {
+            const auto first = sorted.begin() + begin[static_cast<std::size_t>(g)];
+            const auto last = sorted.begin() + begin[static_cast<std::size_t>(g) + 1];
+            const Index take = plan.cuts[static_cast<std::size_t>(g)].take;
+            if (take > 0 && take < last - first) std::nth_element(first, first + (take - 1), last, before);
+        }
+    });
+    for (std::size_t g = 0; g < plan.cuts.size(); ++g)
+        for (Index k = 0; k < std::min(plan.cuts[g].take, begin[g + 1] - begin[g]); ++k)
+            emit(sorted[static_cast<std::size_t>(begin[g] + k)]);
+}
+
+/// flag(cell) for every flagged cell: first from the pass over the rows (a tile's cells from one thread, in row order),
+/// then, from the calling thread, for those at the cuts.
+template <class Flag>
+void flag_doubted(const Cells& cells, const FlagPlan& plan, const Team& team, Flag&& flag) {
+    const auto n_threads = static_cast<std::size_t>(team.n_threads);
+    std::vector<DoubtWalker> walkers(n_threads, DoubtWalker(plan.doubt, cells.labels.background));
+    std::vector<std::vector<FlaggedCell>> at_cut(n_threads);
+    for_each_row(cells, team, [&](int thread, Index i, const LabelRow& labels, const auto& scores) {
+        const auto t = static_cast<std::size_t>(thread);
+        walkers[t](labels, scores, [&](std::int32_t label, int given, double p) {
+            const FlaggedCell cell{i, p, label, static_cast<std::int8_t>(given)};
+            if (plan.cuts.empty()) return flag(cell);
+            const GroupCut& cut = plan.cuts[static_cast<std::size_t>(plan.grouping.group(label, given))];
+            const int b = plan.histogram->bin(self_confidence(given, p));
+            if (b < cut.bin) flag(cell);
+            if (b == cut.bin && cut.take > 0) at_cut[t].push_back(cell);
+        });
+    });
+    if (!plan.cuts.empty()) select_at_cut(at_cut, plan, team, flag);
+}
+
+}  // namespace detail
+
+/// Marks the rows with a flagged cell in `mask` (n_rows bytes).
+inline void flag_rows(const Cells& cells, const FlagPlan& plan, const Team& whole_team, std::uint8_t* mask) {
+    std::fill(mask, mask + cells.labels.n_rows, std::uint8_t{0});
+    detail::flag_doubted(cells, plan, whole_team.for_work(cells.n_read()),
+                         [&](const detail::FlaggedCell& c) { mask[c.row] = 1; });
+}
+
+/// The flagged cells themselves; memory in proportion to their number.
+inline FlaggedCells flag_cells(const Cells& cells, const FlagPlan& plan, const Team& whole_team) {
+    const Team team = whole_team.for_work(cells.n_read());
+    const Index n = cells.labels.n_rows, tile = cells.tile_rows();
+    std::vector<std::vector<detail::FlaggedCell>> tiles(static_cast<std::size_t>((n + tile - 1) / tile));
+    detail::flag_doubted(cells, plan, team, [&](const detail::FlaggedCell& c) {
+        tiles[static_cast<std::size_t>(c.row / tile)].push_back(c);
+    });
+    FlaggedCells out;
+    out.indptr.assign(static_cast<std::size_t>(n) + 1, 0);
+    std::vector<Index> begin(tiles.size() + 1, 0);
+    for (std::size_t t = 0; t < tiles.size(); ++t) begin[t + 1] = begin[t] + static_cast<Index>(tiles[t].size());
+    const auto n_flagged = static_cast<std::size_t>(begin.back());
+    out.labels.resize(n_flagged);
+    out.given.resize(n_flagged);
+    out.p.resize(n_flagged);
+    for_each_block(static_cast<Index>(tiles.size()), team, [&](Index t, int) {
+        auto& part = tiles[static_cast<std::size_t>(t)];
+        std::sort(part.begin(), part.end(), [](const detail::FlaggedCell& a, const detail::FlaggedCell& b) {
+            return a.row != b.row ? a.row < b.row : a.label < b.label;
+        });
+        auto at = static_cast<std::size_t>(begin[static_cast<std::size_t>(t)]);
+        for (const detail::FlaggedCell& c : part) {
+            ++out.indptr[static_cast<std::size_t>(c.row) + 1];
+            out.labels[at] = c.label;
+            out.given[at] = c.given;
+            out.p[at++] = c.p;
+        }
+        std::vector<detail::FlaggedCell>().swap(part);
+    });
+    for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i) out.indptr[i + 1] += out.indptr[i];
+    return out;
+}
+
+}  // namespace mlkit::quality

@@ -1,0 +1,51 @@
+"""mlkit: the multi-label data toolkit.
+
+Given a label matrix and any model's probabilities: which labels are wrong, which label sets can be trusted, how the
+label space is structured, how good the model is.
+
+Rooms are attributes, loaded on first use: ``mlkit.labels``, ``mlkit.quality``, ``mlkit.datasets``, ``mlkit.compat``.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from mlkit._core import __version__
+
+if TYPE_CHECKING:
+    from mlkit import compat, datasets, labels, quality
+    from mlkit._build_info import show_versions
+    from mlkit.quality.audit import LabelAudit, audit
+
+_ROOMS = ("compat", "datasets", "labels", "quality")
+_NAMES = {
+    "audit": "mlkit.quality.audit",
+    "LabelAudit": "mlkit.quality.audit",
+    "show_versions": "mlkit._build_info",
+}
+
+__all__ = [
+    "LabelAudit",
+    "__version__",
+    "audit",
+    "compat",
+    "datasets",
+    "labels",
+    "quality",
+    "show_versions",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return importlib.import_module(f"mlkit.{name}")
+    if name in _NAMES:
+        value = getattr(importlib.import_module(_NAMES[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'mlkit' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,7 @@
+from mlkit._core import labels as labels
+from mlkit._core import quality as quality
+
+__version__: str
+
+def thread_limit() -> int: ...
+def build_info() -> dict[str, str]: ...

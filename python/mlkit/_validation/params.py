@@ -1,0 +1,142 @@
+"""Small arguments: choices, numbers, names, ids, sizes."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Iterable, Sequence
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+def shorten(value: Any, limit: int = 60) -> str:
+    """``repr`` of a value, cut to one short line."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def suggest(value: Any, options: Iterable[str]) -> str:
+    """A hint at the option that was probably meant, or nothing."""
+    close = difflib.get_close_matches(str(value), list(options), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def check_choice(name: str, value: Any, options: Sequence[str]) -> str:
+    """Return ``value`` if it is one of ``options``."""
+    if isinstance(value, str) and value in options:
+        return value
+    listed = ", ".join(repr(option) for option in options)
+    raise ValueError(f"{name}: expected one of {listed}, got {shorten(value)}{suggest(value, options)}")
+
+
+def check_number(
+    name: str, value: Any, low: float = -math.inf, high: float = math.inf, *, open_low: bool = False, open_high: bool = False
+) -> float:
+    """Return ``value`` as a float inside the interval."""
+    left = "(" if open_low or low == -math.inf else "["
+    right = ")" if open_high or high == math.inf else "]"
+    wanted = f"a number in {left}{low:g}, {high:g}{right}"
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
+        raise TypeError(f"{name}: expected {wanted}, got {type(value).__name__} {shorten(value)}")
+    x = float(value)
+    inside = (x > low if open_low else x >= low) and (x < high if open_high else x <= high)
+    if not inside:  # NaN is never inside
+        hint = f" (did you mean {x / 100:g}?)" if high <= 1 < x <= 100 and low >= 0 else ""
+        raise ValueError(f"{name}: expected {wanted}, got {x:g}{hint}")
+    return x
+
+
+def check_integer(name: str, value: Any, low: int | None = None, high: int | None = None) -> int:
+    """Return ``value`` as an int inside the bounds (both included)."""
+    bounds = "" if low is None and high is None else f" >= {low}" if high is None else f" in [{low}, {high}]"
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Integral):
+        raise TypeError(f"{name}: expected an integer{bounds}, got {type(value).__name__} {shorten(value)}")
+    n = int(value)
+    if (low is not None and n < low) or (high is not None and n > high):
+        raise ValueError(f"{name}: expected an integer{bounds}, got {n}")
+    return n
+
+
+def check_flag(name: str, value: Any) -> bool:
+    """Return ``value`` if it is True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name}: expected True or False, got {type(value).__name__} {shorten(value)}")
+    return bool(value)
+
+
+def check_label_names(names: Any, n_labels: int | None = None, *, argument: str = "label_names") -> tuple[str, ...]:
+    """Return ``names`` as a tuple of distinct strings, ``n_labels`` of them where that is known."""
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise TypeError(f"{argument}: expected a sequence of strings, got {type(names).__name__} {shorten(names)}")
+    listed = list(names)
+    for position, name in enumerate(listed):
+        if not isinstance(name, str):
+            raise TypeError(
+                f"{argument}: expected strings, got {type(name).__name__} {shorten(name)} at position {position}"
+            )
+    if n_labels is not None and len(listed) != n_labels:
+        raise ValueError(f"{argument}: expected {n_labels} names, one for each label, got {len(listed)}")
+    if len(set(listed)) != len(listed):
+        seen: dict[str, int] = {}
+        for position, name in enumerate(listed):
+            if name in seen:
+                raise ValueError(
+                    f"{argument}: expected distinct names, got {name!r} at positions {seen[name]} and {position}"
+                )
+            seen[name] = position
+    return tuple(str(name) for name in listed)
+
+
+def check_ids(ids: Any, n_rows: int) -> NDArray[Any]:
+    """Return ``ids`` as an array of ``n_rows`` distinct values."""
+    array = np.asarray(ids)
+    if array.ndim != 1 or array.shape[0] != n_rows:
+        raise ValueError(f"ids: expected {n_rows} ids, one for each example, got shape {array.shape}")
+    import pandas as pd
+
+    duplicated = pd.Index(array).duplicated()
+    if duplicated.any():
+        row = int(np.flatnonzero(duplicated)[0])
+        value = array.tolist()[row]
+        first = array.tolist().index(value)
+        raise ValueError(f"ids: expected distinct ids, got {value!r} at rows {first} and {row}")
+    return array
+
+
+def label_text(label: int, names: Sequence[str] | None) -> str:
+    """``label 3`` or ``label 3 'dog'``."""
+    return f"label {label}" if names is None else f"label {label} {names[label]!r}"
+
+
+def list_labels(labels: Sequence[int] | NDArray[Any], names: Sequence[str] | None, limit: int = 5) -> str:
+    """The first labels by name or number, and how many more there are."""
+    shown = [str(int(j)) if names is None else repr(names[int(j)]) for j in labels[:limit]]
+    more = len(labels) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
+
+
+_UNITS = {"": 1, "b": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
+
+
+def check_memory(name: str, value: Any) -> int | None:
+    """Return a number of bytes from an int or from text such as ``"2GB"``; None stays None."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?\s*", value.lower())
+        if match is None:
+            raise ValueError(f"{name}: expected bytes or text such as '2GB', got {shorten(value)}")
+        return int(float(match[1]) * _UNITS[match[2]])
+    return check_integer(name, value, low=1)
+
+
+def format_bytes(n: float) -> str:
+    """``1.5 GB`` from a number of bytes (powers of 1024)."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if n < 1024:
+            return f"{n:.0f} {unit}" if unit == "B" else f"{n:.1f} {unit}"
+        n /= 1024
+    return f"{n:.1f} TB"

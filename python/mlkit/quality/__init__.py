@@ -1,0 +1,16 @@
+"""Which labels are wrong: label-error audits by confident learning, for examples, cells and whole data sets."""
+
+from mlkit._validation.cells import LabelQualityWarning
+from mlkit.quality.issues import find_cell_issues, find_label_issues
+from mlkit.quality.scores import get_cell_quality_scores, get_label_quality_scores
+from mlkit.quality.thresholds import compute_confident_joint, get_confident_thresholds
+
+__all__ = [
+    "LabelQualityWarning",
+    "compute_confident_joint",
+    "find_cell_issues",
+    "find_label_issues",
+    "get_cell_quality_scores",
+    "get_confident_thresholds",
+    "get_label_quality_scores",
+]
