@@ -32,15 +32,16 @@ py::dict from_dense(const py::array& a, bool unknown_background, int n_threads) 
         if (kind == 'u' && size == 2) return as(std::uint16_t{});
         if (kind == 'u' && size == 4) return as(std::uint32_t{});
         if (kind == 'u' && size == 8) return as(std::uint64_t{});
-        if (kind == 'f' && size == 4) return as(float{});
-        if (kind == 'f' && size == 8) return as(double{});
+        if (kind == 'f' && size == 4) return as(labels::Single{});
+        if (kind == 'f' && size == 8) return as(labels::Double{});
+        if (kind == 'f' && size == 2) return as(labels::Half{});
+        if (kind == 'f' && size == sizeof(long double)) return as(0.0L);
         throw std::invalid_argument("labels: no kernel for this dtype");
     }();
     py::dict out;
     out["n_positive"] = cells.n_positive;
     out["n_zero"] = cells.n_zero;
     out["n_minus_one"] = cells.n_minus_one;
-    out["n_nan"] = cells.n_nan;
     out["bad"] = py::make_tuple(cells.bad_row, cells.bad_label);
     out["values"] = cells.values.empty() ? py::object(py::none()) : py::object(to_numpy(std::move(cells.values)));
     out["indptr"] = to_numpy(std::move(cells.indptr));
@@ -68,7 +69,8 @@ void register_labels(py::module_& m) {
         .def(py::init<Array<Index>, Array<std::int32_t>, py::array, Index, bool>(), py::arg("indptr").noconvert(),
              py::arg("indices").noconvert(), py::arg("data").noconvert(), py::arg("n_labels"), py::arg("clip"));
 
-    m.def("from_dense", &from_dense, py::arg("indicator").noconvert(), py::arg("unknown_background"), py::arg("n_threads"));
+    m.def("from_dense", &from_dense, py::arg("indicator").noconvert(), py::arg("unknown_background"),
+          py::arg("n_threads"));
     m.def("scan_rows", &scan_rows_of<std::int32_t>, py::arg("indptr").noconvert(), py::arg("indices").noconvert(),
           py::arg("n_columns"), py::arg("n_threads"));
     m.def("scan_rows", &scan_rows_of<std::int64_t>, py::arg("indptr").noconvert(), py::arg("indices").noconvert(),

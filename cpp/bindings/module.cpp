@@ -30,7 +30,8 @@ PYBIND11_MODULE(_core, m) {
         info["sanitizers"] = MLKIT_SANITIZERS;
         info["threads"] = mlkit::thread_backend();
         info["pybind11"] = MLKIT_TEXT(PYBIND11_VERSION_MAJOR) "." MLKIT_TEXT(PYBIND11_VERSION_MINOR);
-        info["eigen"] = MLKIT_TEXT(EIGEN_WORLD_VERSION) "." MLKIT_TEXT(EIGEN_MAJOR_VERSION) "." MLKIT_TEXT(EIGEN_MINOR_VERSION);
+        info["eigen"] =
+            MLKIT_TEXT(EIGEN_WORLD_VERSION) "." MLKIT_TEXT(EIGEN_MAJOR_VERSION) "." MLKIT_TEXT(EIGEN_MINOR_VERSION);
         return info;
     });
     auto labels = m.def_submodule("labels");

@@ -70,8 +70,8 @@ struct Labels {
     std::optional<Array<std::int8_t>> values;
     LabelView view;
 
-    Labels(Array<Index> indptr_, Array<std::int32_t> indices_, std::optional<Array<std::int8_t>> values_, Index n_labels,
-           bool unknown_background)
+    Labels(Array<Index> indptr_, Array<std::int32_t> indices_, std::optional<Array<std::int8_t>> values_,
+           Index n_labels, bool unknown_background)
         : indptr(std::move(indptr_)), indices(std::move(indices_)), values(std::move(values_)) {
         require(indptr.ndim() == 1 && indptr.size() >= 1, "labels: indptr needs at least one entry");
         require(indices.size() >= indptr.data()[indptr.size() - 1], "labels: indices are shorter than indptr says");
@@ -97,8 +97,9 @@ struct ScoreArrays {
         require(data.ndim() == 2, "scores: expected two dimensions");
         n_rows = data.shape(0);
         n_labels = data.shape(1);
-        view = DenseScores{n_rows,          n_labels,      static_cast<const std::byte*>(data.data()), data.strides(0),
-                           data.strides(1), real_of(data), clip};
+        view = DenseScores{
+            n_rows,        n_labels, static_cast<const std::byte*>(data.data()), data.strides(0), data.strides(1),
+            real_of(data), clip};
     }
     ScoreArrays(Array<Index> indptr_, Array<std::int32_t> indices_, py::array stored, Index n_labels_, bool clip)
         : data(std::move(stored)), indptr(std::move(indptr_)), indices(std::move(indices_)), n_labels(n_labels_) {
@@ -107,8 +108,9 @@ struct ScoreArrays {
         require(indices->size() >= indptr->data()[n_rows] && data.size() == indices->size(),
                 "scores: data, indices and indptr disagree");
         require(data.size() < 2 || data.strides(0) == data.itemsize(), "scores: expected contiguous data");
-        view = SparseScores{n_rows,        n_labels, indptr->data(), indices->data(), static_cast<const std::byte*>(data.data()),
-                            real_of(data), clip};
+        view = SparseScores{
+            n_rows,        n_labels, indptr->data(), indices->data(), static_cast<const std::byte*>(data.data()),
+            real_of(data), clip};
     }
 };
 

@@ -1,6 +1,7 @@
 #include "mlkit/quality/aggregate.hpp"
 #include "mlkit/quality/auc.hpp"
 #include "mlkit/quality/confident_joint.hpp"
+#include "mlkit/quality/cuts.hpp"
 #include "mlkit/quality/filters.hpp"
 #include "mlkit/quality/flags.hpp"
 #include "mlkit/quality/thresholds.hpp"
@@ -53,18 +54,13 @@ struct Histogram {
     Doubles absent, present;
     DoubtHistogram counts;
 
-    Histogram(const Labels& labels, const ScoreArrays& scores, Doubles absent_, Doubles present_, bool pooled, int n_threads)
+    Histogram(const Labels& labels, const ScoreArrays& scores, Doubles absent_, Doubles present_, bool pooled,
+              int n_threads)
         : absent(std::move(absent_)),
           present(std::move(present_)),
           counts(labels.view.n_labels, {absent.data(), present.data()}, {pooled}, labels.view.background,
                  DoubtHistogram::choose_bins(cells_of(labels, scores), n_threads)) {}
 };
-
-FlagPlan plan_with(const Histogram& histogram, const Counts& budgets, Index n_labels) {
-    return {histogram.counts.cuts(), histogram.counts.grouping(),
-            cuts_from_budgets(histogram.counts, budgets.data(), n_labels), &histogram.counts};
-}
-FlagPlan plan_all(const Doubles& absent, const Doubles& present) { return {{absent.data(), present.data()}, {}, {}, nullptr}; }
 
 py::array flagged_rows(const Labels& labels, const ScoreArrays& scores, const FlagPlan& plan, int n_threads) {
     py::array_t<bool> mask(labels.view.n_rows);
@@ -100,19 +96,56 @@ void register_thresholds(py::module_& m) {
         py::arg("sums").noconvert(), py::arg("n_positive").noconvert(), py::arg("n_negative").noconvert());
 }
 
+/// Two arrays of one number per label, from a function of the label's two thresholds.
+template <class Cuts>
+py::tuple cuts_of(const Doubles& thresholds, Cuts&& cuts) {
+    const auto n = static_cast<std::size_t>(thresholds.shape(0));
+    std::vector<double> first(n), second(n);
+    for (std::size_t j = 0; j < n; ++j)
+        std::tie(first[j], second[j]) = cuts(thresholds.data()[2 * j], thresholds.data()[2 * j + 1]);
+    return py::make_tuple(to_numpy(std::move(first)), to_numpy(std::move(second)));
+}
+
+void register_cuts(py::module_& m) {
+    m.def(
+        "guess_cuts",
+        [](const Doubles& thresholds) {
+            return cuts_of(thresholds, [](double t0, double t1) {
+                const Guess guess = guess_cuts(t0, t1);
+                return std::make_pair(guess.one, guess.zero);
+            });
+        },
+        py::arg("thresholds").noconvert());
+    m.def(
+        "confident_cuts",
+        [](const Doubles& thresholds) {
+            return cuts_of(thresholds, [](double t0, double t1) {
+                const Doubt doubt = confident_cuts(t0, t1);
+                return std::make_pair(doubt.absent, doubt.present);
+            });
+        },
+        py::arg("thresholds").noconvert());
+    m.def("disagreement_cuts", [] {
+        const Doubt doubt = disagreement_cuts();
+        return py::make_tuple(doubt.absent, doubt.present);
+    });
+}
+
 void register_joint(py::module_& m) {
     py::class_<Histogram>(m, "DoubtHistogram")
-        .def(py::init<const Labels&, const ScoreArrays&, Doubles, Doubles, bool, int>(), py::arg("labels"), py::arg("scores"),
-             py::arg("absent").noconvert(), py::arg("present").noconvert(), py::arg("pooled"), py::arg("n_threads"))
+        .def(py::init<const Labels&, const ScoreArrays&, Doubles, Doubles, bool, int>(), py::arg("labels"),
+             py::arg("scores"), py::arg("absent").noconvert(), py::arg("present").noconvert(), py::arg("pooled"),
+             py::arg("n_threads"))
         .def_property_readonly("totals", [](const Histogram& h) {
             std::vector<Index> totals;
-            for (Index g = 0; g < h.counts.grouping().n_groups(h.absent.size()); ++g) totals.push_back(h.counts.total(g));
+            for (Index g = 0; g < h.counts.grouping().n_groups(h.absent.size()); ++g)
+                totals.push_back(h.counts.total(g));
             return to_numpy(std::move(totals));
         });
     m.def(
         "confident_joint",
-        [](const Labels& labels, const ScoreArrays& scores, const Doubles& one, const Doubles& zero, const Counts& n_negative,
-           Histogram* histogram, int n_threads) {
+        [](const Labels& labels, const ScoreArrays& scores, const Doubles& one, const Doubles& zero,
+           const Counts& n_negative, Histogram* histogram, int n_threads) {
             return joints_to_numpy(without_gil([&] {
                 return confident_joint(cells_of(labels, scores), {one.data(), zero.data()}, n_negative.data(),
                                        histogram ? &histogram->counts : nullptr, team(n_threads));
@@ -137,15 +170,15 @@ void register_joint(py::module_& m) {
         py::arg("joint").noconvert(), py::arg("n_positive").noconvert(), py::arg("n_negative").noconvert());
     m.def(
         "prune_budgets",
-        [](const Counts& joint, const Counts& n_positive, const Counts& n_negative, double frac_noise, Index min_examples,
-           PruneRule rule) {
+        [](const Counts& joint, const Counts& n_positive, const Counts& n_negative, double frac_noise,
+           Index min_examples, PruneRule rule) {
             const std::vector<Joint> joints = joints_from(joint);
             std::vector<Index> budgets;
             budgets.reserve(2 * joints.size());
             for (std::size_t j = 0; j < joints.size(); ++j)
                 for (int given = 0; given < 2; ++given)
-                    budgets.push_back(prune_budget(joints[j], given, (given ? n_positive : n_negative).data()[j], frac_noise,
-                                                   min_examples, rule));
+                    budgets.push_back(prune_budget(joints[j], given, (given ? n_positive : n_negative).data()[j],
+                                                   frac_noise, min_examples, rule));
             return to_numpy(std::move(budgets), {static_cast<py::ssize_t>(joints.size()), 2});
         },
         py::arg("joint").noconvert(), py::arg("n_positive").noconvert(), py::arg("n_negative").noconvert(),
@@ -159,30 +192,40 @@ void register_flags(py::module_& m) {
         .value("both", PruneRule::both);
     m.def(
         "flag_rows",
-        [](const Labels& labels, const ScoreArrays& scores, const Doubles& absent, const Doubles& present, int n_threads) {
-            return flagged_rows(labels, scores, plan_all(absent, present), n_threads);
+        [](const Labels& labels, const ScoreArrays& scores, const Doubles& absent, const Doubles& present,
+           int n_threads) {
+            return flagged_rows(labels, scores, FlagPlan::all({absent.data(), present.data()}, labels.view.n_labels),
+                                n_threads);
         },
         py::arg("labels"), py::arg("scores"), py::arg("absent").noconvert(), py::arg("present").noconvert(),
         py::arg("n_threads"));
     m.def(
         "flag_cells",
-        [](const Labels& labels, const ScoreArrays& scores, const Doubles& absent, const Doubles& present, int n_threads) {
-            return flagged_cells(labels, scores, plan_all(absent, present), n_threads);
+        [](const Labels& labels, const ScoreArrays& scores, const Doubles& absent, const Doubles& present,
+           int n_threads) {
+            return flagged_cells(labels, scores, FlagPlan::all({absent.data(), present.data()}, labels.view.n_labels),
+                                 n_threads);
         },
         py::arg("labels"), py::arg("scores"), py::arg("absent").noconvert(), py::arg("present").noconvert(),
         py::arg("n_threads"));
     m.def(
         "flag_rows_within",
-        [](const Labels& labels, const ScoreArrays& scores, const Histogram& histogram, const Counts& budgets, int n_threads) {
-            return flagged_rows(labels, scores, plan_with(histogram, budgets, labels.view.n_labels), n_threads);
+        [](const Labels& labels, const ScoreArrays& scores, const Histogram& histogram, const Counts& budgets,
+           int n_threads) {
+            return flagged_rows(labels, scores,
+                                FlagPlan::within(histogram.counts, budgets.data(), labels.view.n_labels), n_threads);
         },
-        py::arg("labels"), py::arg("scores"), py::arg("histogram"), py::arg("budgets").noconvert(), py::arg("n_threads"));
+        py::arg("labels"), py::arg("scores"), py::arg("histogram"), py::arg("budgets").noconvert(),
+        py::arg("n_threads"));
     m.def(
         "flag_cells_within",
-        [](const Labels& labels, const ScoreArrays& scores, const Histogram& histogram, const Counts& budgets, int n_threads) {
-            return flagged_cells(labels, scores, plan_with(histogram, budgets, labels.view.n_labels), n_threads);
+        [](const Labels& labels, const ScoreArrays& scores, const Histogram& histogram, const Counts& budgets,
+           int n_threads) {
+            return flagged_cells(labels, scores,
+                                 FlagPlan::within(histogram.counts, budgets.data(), labels.view.n_labels), n_threads);
         },
-        py::arg("labels"), py::arg("scores"), py::arg("histogram"), py::arg("budgets").noconvert(), py::arg("n_threads"));
+        py::arg("labels"), py::arg("scores"), py::arg("histogram"), py::arg("budgets").noconvert(),
+        py::arg("n_threads"));
 }
 
 void register_scores(py::module_& m) {
@@ -219,16 +262,18 @@ void register_scores(py::module_& m) {
            int n_threads) {
             Doubles out({labels.view.n_rows, labels.view.n_labels});
             double* data = out.mutable_data();
-            without_gil([&] { cell_scores(cells_of(labels, scores), scorer_of(kind, thresholds), team(n_threads), data); });
+            without_gil(
+                [&] { cell_scores(cells_of(labels, scores), scorer_of(kind, thresholds), team(n_threads), data); });
             return out;
         },
         py::arg("labels"), py::arg("scores"), py::arg("kind"), py::arg("thresholds").noconvert(), py::arg("n_threads"));
     m.def(
         "worst_cells",
-        [](const Labels& labels, const ScoreArrays& scores, CellScore kind, const std::optional<Doubles>& thresholds, Index top,
-           int n_threads) {
-            const auto worst = without_gil(
-                [&] { return worst_cells(cells_of(labels, scores), scorer_of(kind, thresholds), top, team(n_threads)); });
+        [](const Labels& labels, const ScoreArrays& scores, CellScore kind, const std::optional<Doubles>& thresholds,
+           Index top, int n_threads) {
+            const auto worst = without_gil([&] {
+                return worst_cells(cells_of(labels, scores), scorer_of(kind, thresholds), top, team(n_threads));
+            });
             std::vector<Index> rows;
             std::vector<std::int32_t> columns;
             std::vector<std::int8_t> given;
@@ -247,10 +292,12 @@ void register_scores(py::module_& m) {
         py::arg("n_threads"));
     m.def(
         "label_auc",
-        [](const Labels& labels, const ScoreArrays& scores, const Counts& n_positive, const Counts& n_negative, int n_threads) {
+        [](const Labels& labels, const ScoreArrays& scores, const Counts& n_positive, const Counts& n_negative,
+           int n_threads) {
             std::vector<Auc> areas(static_cast<std::size_t>(labels.view.n_labels));
             without_gil([&] {
-                label_auc(cells_of(labels, scores), n_positive.data(), n_negative.data(), team(n_threads), areas.data());
+                label_auc(cells_of(labels, scores), n_positive.data(), n_negative.data(), team(n_threads),
+                          areas.data());
             });
             Doubles out({labels.view.n_labels, Index{2}});
             double* data = out.mutable_data();
@@ -268,6 +315,7 @@ void register_scores(py::module_& m) {
 
 void register_quality(py::module_& m) {
     register_thresholds(m);
+    register_cuts(m);
     register_joint(m);
     register_flags(m);
     register_scores(m);

@@ -473,6 +473,72 @@ def softmin(s: list[float], temperature: float) -> float:
     return math.fsum(weight * value for weight, value in zip(weights, s)) / math.fsum(weights)
 
 
+# ------------------------------------------------------------------------------------------- worst cells, area, sparse
+
+
+def worst_cells(labels: Labels, probs: Floats, scores: Doubles, top: int) -> tuple[Rows, Rows]:
+    """Return rows and labels of the ``top`` lowest scores, ties by row and label.
+
+    Cells that are neither given nor scored above 0 are left out.
+    """
+    rows, columns = np.nonzero((labels >= 0) & ((labels == 1) | (probs > 0)))
+    order = np.lexsort((columns, rows, scores[rows, columns]))[:top]
+    return rows[order], columns[order]
+
+
+def logit_bin(p: float) -> int:
+    """Return the bin of p among 4,096: 64 to each halving of p from 1/2 to 2 ** -33, the same in 1 - p above 1/2."""
+    mantissa, exponent = math.frexp(1.0 - p if p >= 0.5 else p)  # in [0.5, 1)
+    step = min(max(64 * (exponent + 32) + int(128 * mantissa - 64), 0), 2047) if mantissa else 0
+    return 4095 - step if p >= 0.5 else step
+
+
+def label_areas(labels: Labels, probs: Floats) -> Doubles:
+    """Return each label's area under the ROC curve by bins, cells of one bin being ties, and half the share of ties.
+
+    NaN for a label without both sides. The exact area differs from the binned one by at most the second number.
+    """
+    areas = np.full((labels.shape[1], 2), np.nan)
+    for label in range(labels.shape[1]):
+        _, given, q = known_column(labels, probs, label, None)
+        bins = np.array([logit_bin(p) for p in q[:, 1]], dtype=np.int64)
+        difference = np.subtract.outer(bins[given == 1], bins[given == 0])
+        if difference.size:
+            tied = int(np.sum(difference == 0))
+            areas[label] = (int(np.sum(difference > 0)) + 0.5 * tied) / difference.size, 0.5 * tied / difference.size
+    return areas
+
+
+def stored_cell_flags(given: Labels, p: Floats, n_implicit: int, thresholds: Floats) -> Mask:
+    """Flag the stored cells of one label by "prune_by_noise_rate"; ``n_implicit`` more have given 0 and p = 0.
+
+    Such cells are guessed 0 and counted; none is ever flagged. A few stand in for them in the sorting.
+    """
+    with_one = np.append(p.astype(np.float64), 0.0)
+    q = two_columns(with_one, None)
+    guesses = confident_guesses(q, thresholds)
+    joint = np.zeros((2, 2), dtype=np.int64)
+    for side, guess in zip(given, guesses[:-1]):
+        if guess >= 0:
+            joint[side, guess] += 1
+    if guesses[-1] >= 0:
+        joint[0, guesses[-1]] += n_implicit
+    for side in (0, 1):
+        joint[side, side] = max(joint[side, side], 1)
+    joint = calibrated(joint, int(np.sum(given == 0)) + n_implicit, int(np.sum(given == 1)))
+    n_stand_ins = min(n_implicit, 2)
+    all_given = np.append(given, np.zeros(n_stand_ins, dtype=np.int8))
+    all_q = two_columns(np.append(p.astype(np.float64), np.zeros(n_stand_ins)), None)
+    counts = [prune_counts(joint, side, 1.0, 1) for side in (0, 1)]
+    return pruned_cells(all_given, all_q, counts, "prune_by_noise_rate", 1, None)[: len(given)]
+
+
+def moving_average_with_ones(s: list[float], n_ones: int, alpha: float | None) -> float:
+    """Return the moving average of scores sorted ascending and ``n_ones`` scores of 1, which leave it at 1."""
+    weight = 2 / (len(s) + n_ones + 1) if alpha is None else alpha
+    return moving_average([*s, 1.0] if n_ones else s, weight)
+
+
 # ------------------------------------------------------------------------------------ what only the peer does, A.5 end
 
 

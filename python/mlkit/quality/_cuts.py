@@ -99,8 +99,3 @@ def confident_cuts(thresholds: NDArray[Any], dtype: DTypeLike = np.float64) -> D
     absent = smallest(lambda p: p >= t1 - _EPS, t0.size, dtype)
     present = largest(lambda p: 1 - p >= t0 - _EPS, t0.size, dtype)
     return DoubtCuts(np.maximum(absent, veto.absent), np.minimum(present, veto.present))
-
-
-def even_cuts(n: int) -> DoubtCuts:
-    """Cells whose given label has at most an even chance."""
-    return DoubtCuts(np.full(n, 0.5), np.full(n, 0.5))

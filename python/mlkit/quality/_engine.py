@@ -24,6 +24,7 @@ FILTERS = (
     "low_self_confidence",
     "low_normalized_margin",
 )
+Floats = NDArray[np.float64]
 LOW_FILTERS = ("low_self_confidence", "low_normalized_margin")
 METHODS = ("self_confidence", "normalized_margin", "confidence_weighted_entropy")
 AGGREGATORS = ("exponential_moving_average", "softmin", "mean", "min", "max", "median", "k_smallest", "log")
@@ -80,6 +81,30 @@ def _peer_thresholds(cells: Cells) -> NDArray[np.float64]:
     return out
 
 
+def _guess_cuts(thresholds_: NDArray[np.float64], dtype: DTypeLike) -> tuple[Floats, Floats]:
+    if np.dtype(dtype) == np.float64:
+        return _core.quality.guess_cuts(thresholds_)
+    return _cuts.guess_cuts(thresholds_, dtype)
+
+
+def _confident_cuts(thresholds_: NDArray[np.float64], dtype: DTypeLike) -> tuple[Floats, Floats]:
+    if np.dtype(dtype) == np.float64:
+        return _core.quality.confident_cuts(thresholds_)
+    return _cuts.confident_cuts(thresholds_, dtype)
+
+
+def _disagreement_cuts(n_labels: int, dtype: DTypeLike) -> tuple[Floats, Floats]:
+    if np.dtype(dtype) == np.float64:
+        absent, present = _core.quality.disagreement_cuts()
+        return np.full(n_labels, absent), np.full(n_labels, present)
+    return _cuts.disagreement_cuts(n_labels, dtype)
+
+
+def _even_cuts(n_labels: int) -> tuple[Floats, Floats]:
+    """Cells whose given label has at most an even chance."""
+    return np.full(n_labels, 0.5), np.full(n_labels, 0.5)
+
+
 def joint(
     cells: Cells,
     thresholds_: NDArray[np.float64],
@@ -87,8 +112,8 @@ def joint(
     histogram: _core.quality.DoubtHistogram | None = None,
 ) -> NDArray[np.int64]:
     """Raw confident joint (L, 2, 2); fills ``histogram`` on the same pass."""
-    cuts = _cuts.guess_cuts(thresholds_, arithmetic(cells, compat))
-    return _core.quality.confident_joint(*cells.core, cuts.one, cuts.zero, cells.n_negative, histogram, cells.n_threads)
+    one, zero = _guess_cuts(thresholds_, arithmetic(cells, compat))
+    return _core.quality.confident_joint(*cells.core, one, zero, cells.n_negative, histogram, cells.n_threads)
 
 
 def calibrate(cells: Cells, joint_: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -112,7 +137,7 @@ class Flagger:
     ) -> None:
         n_labels, dtype = cells.shape[1], arithmetic(cells, compat)
         self._cells = cells
-        self._doubt = _cuts.disagreement_cuts(n_labels, dtype)
+        self._doubt = _disagreement_cuts(n_labels, dtype)
         self._histogram: _core.quality.DoubtHistogram | None = None
         self._budgets: NDArray[np.int64] | None = None
         if filter_by == "predicted_neq_given":
@@ -123,11 +148,11 @@ class Flagger:
         self.thresholds = thresholds_
         if filter_by == "confident_learning":
             assert thresholds_ is not None
-            self._doubt = _cuts.confident_cuts(thresholds_, dtype)
+            self._doubt = _confident_cuts(thresholds_, dtype)
         elif filter_by in LOW_FILTERS:
             assert thresholds_ is not None
-            confident = self._fill(_cuts.confident_cuts(thresholds_, dtype), pooled=True)
-            self._histogram = self._fill(_cuts.even_cuts(n_labels), pooled=True)
+            confident = self._fill(_confident_cuts(thresholds_, dtype), pooled=True)
+            self._histogram = self._fill(_even_cuts(n_labels), pooled=True)
             self._budgets = np.ascontiguousarray(confident.totals)
         elif joint_ is None:
             assert thresholds_ is not None
@@ -151,10 +176,10 @@ class Flagger:
         """Cells to take from each label's sides; None when all doubted cells are flagged."""
         return self._budgets
 
-    def _new_histogram(self, cuts: _cuts.DoubtCuts, *, pooled: bool) -> _core.quality.DoubtHistogram:
-        return _core.quality.DoubtHistogram(*self._cells.core, cuts.absent, cuts.present, pooled, self._cells.n_threads)
+    def _new_histogram(self, cuts: tuple[Floats, Floats], *, pooled: bool) -> _core.quality.DoubtHistogram:
+        return _core.quality.DoubtHistogram(*self._cells.core, *cuts, pooled, self._cells.n_threads)
 
-    def _fill(self, cuts: _cuts.DoubtCuts, *, pooled: bool) -> _core.quality.DoubtHistogram:
+    def _fill(self, cuts: tuple[Floats, Floats], *, pooled: bool) -> _core.quality.DoubtHistogram:
         histogram = self._new_histogram(cuts, pooled=pooled)
         _core.quality.fill_histogram(histogram, *self._cells.core, self._cells.n_threads)
         return histogram
@@ -166,7 +191,7 @@ class Flagger:
             return _core.quality.flag_rows_within(
                 *self._cells.core, self._histogram, self._budgets, self._cells.n_threads
             )
-        return _core.quality.flag_rows(*self._cells.core, self._doubt.absent, self._doubt.present, self._cells.n_threads)
+        return _core.quality.flag_rows(*self._cells.core, *self._doubt, self._cells.n_threads)
 
     def flagged(self) -> FlaggedCells:
         """List the flagged cells."""
@@ -176,9 +201,7 @@ class Flagger:
                 *self._cells.core, self._histogram, self._budgets, self._cells.n_threads
             )
         else:
-            found = _core.quality.flag_cells(
-                *self._cells.core, self._doubt.absent, self._doubt.present, self._cells.n_threads
-            )
+            found = _core.quality.flag_cells(*self._cells.core, *self._doubt, self._cells.n_threads)
         return FlaggedCells(*found)
 
 

@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "mlkit/core/cells.hpp"
+#include "mlkit/core/simd.hpp"
 
 namespace mlkit {
 
@@ -39,9 +40,7 @@ inline ScoreScan scan_scores(const Scores& scores, Index n_rows, Index n_labels,
     const Team team = whole_team.for_work(cells.n_read());
     std::vector<ScoreScan> scans(static_cast<std::size_t>(team.n_threads));
     for_each_row(cells, team, [&](int thread, Index i, const LabelRow&, const auto& row) {
-        Index n_odd = 0;
-        for (Index k = 0; k < row.size; ++k) n_odd += !((row.p[k] >= 0.0) & (row.p[k] <= 1.0));
-        if (n_odd == 0) return;
+        if (simd::count_in_unit(row.p, row.size) == row.size) return;
         ScoreScan& scan = scans[static_cast<std::size_t>(thread)];
         for (Index k = 0; k < row.size; ++k) {
             Index label = k;

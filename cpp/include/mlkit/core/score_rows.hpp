@@ -67,7 +67,8 @@ class DenseReader {
     using Row = DenseRow;
 
     explicit DenseReader(const DenseScores& scores)
-        : s_(scores), in_place_(s_.real == Real::float64 && s_.label_stride == 8 && s_.row_stride % 8 == 0 && !s_.clip) {}
+        : s_(scores),
+          in_place_(s_.real == Real::float64 && s_.label_stride == 8 && s_.row_stride % 8 == 0 && !s_.clip) {}
 
     /// Rows worth loading at once: a tile that stays in the second-level cache and takes whole cache lines from
     /// column-major memory.
@@ -142,7 +143,8 @@ class SparseReader {
 
     Row row(Index i) const {
         const Index begin = s_.indptr[i];
-        const double* p = in_place_ ? reinterpret_cast<const double*>(s_.data) + begin : tile_.data() + (begin - first_);
+        const double* p =
+            in_place_ ? reinterpret_cast<const double*>(s_.data) + begin : tile_.data() + (begin - first_);
         return {s_.indices + begin, p, s_.indptr[i + 1] - begin};
     }
 

@@ -9,6 +9,7 @@
 #include <cmath>
 #include <vector>
 
+#include "mlkit/core/simd.hpp"
 #include "mlkit/quality/scores.hpp"
 
 namespace mlkit::quality {
@@ -54,31 +55,44 @@ struct RowScores {
 
 namespace detail {
 
-/// Sorts the `depth` smallest of `values` to the front and drops the rest.
-inline void keep_smallest(std::vector<double>& values, Index depth) {
-    const auto n = static_cast<Index>(values.size());
-    if (depth < n) {
-        std::nth_element(values.begin(), values.begin() + (depth - 1), values.end());
-        values.resize(static_cast<std::size_t>(depth));
-    }
-    const std::size_t m = values.size();
-    if (m <= 32) {
-        for (std::size_t a = 1; a < m; ++a) {
-            const double v = values[a];
-            std::size_t b = a;
-            for (; b > 0 && values[b - 1] > v; --b) values[b] = values[b - 1];
-            values[b] = v;
+/// Sorts the `depth` smallest of a row's values to the front. Rows of one data set resemble each other, so a guess at
+/// the last value that matters, taken from earlier rows, usually leaves only a few to sort; the outcome never depends
+/// on the guess.
+class SmallestSorter {
+  public:
+    void operator()(std::vector<double>& values, Index depth) {
+        const auto n = static_cast<Index>(values.size());
+        if (n <= simd::small_sort_limit && n <= 2 * depth) return simd::sort_small(values.data(), n);
+        if (depth < n) {
+            kept_.resize(values.size());
+            const Index kept = simd::keep_at_most(values.data(), n, guess_, kept_.data());
+            if (kept >= depth && kept <= simd::small_sort_limit) {
+                values.assign(kept_.begin(), kept_.begin() + kept);
+                return simd::sort_small(values.data(), kept);
+            }
+            const auto at = [&](Index rank) { return values.begin() + (rank - 1); };
+            const Index wide = std::min(n, depth + depth / 2);
+            std::nth_element(values.begin(), at(wide), values.end());
+            guess_ = *at(wide);
+            if (wide > depth) std::nth_element(values.begin(), at(depth), at(wide) + 1);
+            values.resize(static_cast<std::size_t>(depth));
         }
-    } else {
         std::sort(values.begin(), values.end());
     }
-}
+
+  private:
+    double guess_ = 0.5;
+    std::vector<double> kept_;
+};
 
 /// The order statistics of a row: its values ascending with the group of equals in its place.
 class Sorted {
   public:
     Sorted(const std::vector<double>& ascending, const RowScores& row)
-        : v_(ascending.data()), equal_(row.equal), n_equal_(row.n_equal), n_values_(static_cast<Index>(ascending.size())) {
+        : v_(ascending.data()),
+          equal_(row.equal),
+          n_equal_(row.n_equal),
+          n_values_(static_cast<Index>(ascending.size())) {
         before_ = std::upper_bound(ascending.begin(), ascending.end(), equal_) - ascending.begin();
     }
     double operator[](Index r) const {
@@ -99,7 +113,8 @@ inline double moving_average(const Sorted& s, Index depth, double alpha) {
     double e = s[depth - 1];
     for (Index r = depth - 2; r >= 0; --r) {
         const double next = e + alpha * (s[r] - e);
-        if (next == e && r > s.group_begin() && r < s.group_end()) r = s.group_begin();  // the rest of the group is idle
+        if (next == e && r > s.group_begin() && r < s.group_end())
+            r = s.group_begin();  // the rest of the group is idle
         e = next;
     }
     return e;
@@ -131,7 +146,7 @@ inline double softmin(const RowScores& row, double temperature) {
 }  // namespace detail
 
 /// The example's score; NaN without a known cell. Order statistics rearrange `row.values`.
-inline double aggregate(const AggregateRule& rule, RowScores& row) {
+inline double aggregate(const AggregateRule& rule, RowScores& row, detail::SmallestSorter& sort_smallest) {
     const Index n = row.size();
     if (n == 0) return std::nan("");
     const auto mean_of = [&](auto f) { return detail::grouped_sum(row, f) / static_cast<double>(n); };
@@ -154,7 +169,7 @@ inline double aggregate(const AggregateRule& rule, RowScores& row) {
         }
         default: {
             const Index depth = rule.depth(n);
-            detail::keep_smallest(row.values, depth);
+            sort_smallest(row.values, depth);
             const detail::Sorted s(row.values, row);
             if (rule.kind == Aggregate::exponential_moving_average)
                 return detail::moving_average(s, std::min(depth, s.size()), rule.alpha_for(n));
@@ -174,13 +189,13 @@ class RowCollector {
     double score(const LabelRow& labels, const DenseRow& scores) {
         if (background_ == Background::unknown) return score_explicit(labels, scores, 0);
         collect_all(labels, scores);
-        return aggregate(rule_, row_);
+        return aggregate(rule_, row_, sort_smallest_);
     }
     double score(const LabelRow& labels, const SparseRow& scores) {
         if (background_ == Background::unknown) return score_explicit(labels, scores, 0);
         if (!scorer_.is_adjusted()) return score_explicit(labels, scores, n_labels_);
         collect_all(labels, scores);  // every label has a background score of its own
-        return aggregate(rule_, row_);
+        return aggregate(rule_, row_, sort_smallest_);
     }
 
   private:
@@ -189,8 +204,9 @@ class RowCollector {
         row_.values.resize(static_cast<std::size_t>(n_labels_));
         score_row(scorer_, labels, scores, n_labels_, background_, row_.values.data());
         if (labels.values)
-            row_.values.erase(std::remove_if(row_.values.begin(), row_.values.end(), [](double v) { return std::isnan(v); }),
-                              row_.values.end());
+            row_.values.erase(
+                std::remove_if(row_.values.begin(), row_.values.end(), [](double v) { return std::isnan(v); }),
+                row_.values.end());
         row_.equal = scorer_.is_adjusted() ? -1.0 : scorer_.background(0);  // -1: no score, so no group
         row_.n_equal = 0;
     }
@@ -203,7 +219,7 @@ class RowCollector {
         row_.equal = scorer_.is_adjusted() ? -1.0 : scorer_.background(0);
         const auto n_explicit = static_cast<Index>(row_.values.size());
         row_.n_equal = n_labels ? count_known(labels, n_labels, background_) - n_explicit : 0;
-        return aggregate(rule_, row_);
+        return aggregate(rule_, row_, sort_smallest_);
     }
 
     CellScorer scorer_;
@@ -211,6 +227,7 @@ class RowCollector {
     Index n_labels_;
     Background background_;
     RowScores row_;
+    detail::SmallestSorter sort_smallest_;
 };
 
 /// One score per row into `out`.

@@ -52,7 +52,7 @@ Auc auc_from_counts(const Count* positive, const Count* negative) {
 
 /// Dense scores, background negative: a few labels at a time over all rows, so that their counts stay in the cache.
 inline void label_auc_dense(const LabelView& labels, const DenseScores& scores, const Team& team, Auc* out) {
-    constexpr Index width = 16;
+    constexpr Index width = 64;
     for_each_range(labels.n_labels, width, team, [&](Index first, Index last, int) {
         const auto n = static_cast<std::size_t>((last - first) * LogitBins::size);
         std::vector<std::uint32_t> positive(n), negative(n);
@@ -66,7 +66,8 @@ inline void label_auc_dense(const LabelView& labels, const DenseScores& scores, 
             rows.load(begin, end);
             for (Index i = begin; i < end; ++i) {
                 const double* p = rows.row(i).p;
-                for (Index j = 0; j < part.n_labels; ++j) ++negative[static_cast<std::size_t>(j * LogitBins::size + LogitBins::bin(p[j]))];
+                for (Index j = 0; j < part.n_labels; ++j)
+                    ++negative[static_cast<std::size_t>(j * LogitBins::size + LogitBins::bin(p[j]))];
                 const LabelRow given = labels.row(i);
                 const std::int32_t* stored_end = given.labels + given.size;
                 const std::int32_t* at = std::lower_bound(given.labels, stored_end, static_cast<std::int32_t>(first));
@@ -134,7 +135,8 @@ inline void label_auc_stored(const Cells& cells, const Index* n_positive, const 
 }  // namespace detail
 
 /// One Auc per label over the known cells. `n_positive`, `n_negative`: each label's known cells by side.
-inline void label_auc(const Cells& cells, const Index* n_positive, const Index* n_negative, const Team& whole_team, Auc* out) {
+inline void label_auc(const Cells& cells, const Index* n_positive, const Index* n_negative, const Team& whole_team,
+                      Auc* out) {
     const Team team = whole_team.for_work(cells.n_read());
     const auto* dense = std::get_if<DenseScores>(&cells.scores);
     if (dense && cells.background_is_negative())

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "mlkit/core/cells.hpp"
+#include "mlkit/core/simd.hpp"
 #include "mlkit/quality/doubt.hpp"
 
 namespace mlkit::quality {
@@ -14,8 +15,7 @@ namespace mlkit::quality {
 /// counts[given][guessed]
 using Joint = std::array<std::array<Index, 2>, 2>;
 
-/// A cell is guessed 1 from `one` upwards and 0 down from `zero`; between them there is no guess. All comparisons of a
-/// probability with a threshold, a tolerance or its complement are monotone in it, so these two numbers say it all.
+/// A cell is guessed 1 from `one` upwards and 0 from `zero` downwards (see cuts.hpp); between them there is no guess.
 struct GuessCuts {
     const double* one;   ///< (labels,) smallest p that is guessed 1
     const double* zero;  ///< (labels,) largest p that is guessed 0
@@ -54,14 +54,11 @@ class JointCounter {
   private:
     /// All cells first, in two vectorised comparisons; then the stored labels are taken out again.
     void add_negatives(const LabelRow& labels, const DenseRow& row) {
-        Index* one = negative_one_.data();
-        Index* zero = negative_zero_.data();
-        for (Index j = 0; j < row.size; ++j) one[j] += row.p[j] >= cuts_.one[j];
-        for (Index j = 0; j < row.size; ++j) zero[j] += row.p[j] <= cuts_.zero[j];
+        simd::count_guesses(negative_one_.data(), negative_zero_.data(), row.p, cuts_.one, cuts_.zero, row.size);
         for (Index k = 0; k < labels.size; ++k) {
             const auto j = static_cast<std::size_t>(labels.labels[k]);
-            one[j] -= row.p[j] >= cuts_.one[j];
-            zero[j] -= row.p[j] <= cuts_.zero[j];
+            negative_one_[j] -= row.p[j] >= cuts_.one[j];
+            negative_zero_[j] -= row.p[j] <= cuts_.zero[j];
         }
     }
     void add_negatives(const LabelRow& labels, const SparseRow& row) {

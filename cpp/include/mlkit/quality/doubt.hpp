@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "mlkit/core/cells.hpp"
+#include "mlkit/core/simd.hpp"
 
 namespace mlkit::quality {
 
@@ -27,8 +28,13 @@ class DoubtWalker {
     template <class Row, class Visit>
     void operator()(const LabelRow& labels, const Row& scores, Visit&& visit) {
         if (background_ == Background::negative) {
-            const Index n = gather(labels, scores);
-            for (Index k = 0; k < n; ++k) visit(labels_[static_cast<std::size_t>(k)], 0, p_[static_cast<std::size_t>(k)]);
+            gather_absent(labels, scores);
+            for (std::size_t k = 0; k < n_hits_; ++k) visit(hits_[k], 0, p_[k]);
+            if (!labels.values) {
+                gather_present(labels, scores);
+                for (std::size_t k = 0; k < n_hits_; ++k) visit(hits_[k], 1, p_[k]);
+                return;
+            }
         }
         for_each_stored_label(labels, scores, [&](std::int32_t label, int given, double p) {
             if (given ? p <= cuts_.present[label] : p >= cuts_.absent[label]) visit(label, given, p);
@@ -36,39 +42,62 @@ class DoubtWalker {
     }
 
   private:
-    /// The cells of a row that no label array mentions and whose score is doubtful, into the scratch arrays. Hits are
-    /// unpredictable, so they are written without a branch.
-    Index gather(const LabelRow& labels, const DenseRow& row) {
-        labels_.resize(static_cast<std::size_t>(row.size));
-        p_.resize(static_cast<std::size_t>(row.size));
+    void resize(Index n) {
+        if (static_cast<Index>(hits_.size()) < n) {
+            hits_.resize(static_cast<std::size_t>(n));
+            p_.resize(static_cast<std::size_t>(n));
+        }
+    }
+
+    // Doubtful cells come unpredictably: both sides are gathered without branches, then visited.
+
+    void gather_absent(const LabelRow& labels, const DenseRow& row) {
+        resize(row.size + 8);
+        marks_.resize(static_cast<std::size_t>(row.size) + 8);
         mentioned_.resize(static_cast<std::size_t>(row.size), 0);
         for (Index k = 0; k < labels.size; ++k) mentioned_[static_cast<std::size_t>(labels.labels[k])] = 1;
-        std::size_t n = 0;
-        for (std::size_t j = 0; j < static_cast<std::size_t>(row.size); ++j) {
-            labels_[n] = static_cast<std::int32_t>(j);
-            p_[n] = row.p[j];
-            n += (row.p[j] >= cuts_.absent[j]) & !mentioned_[j];
+        const Index n = simd::find_at_least(row.p, cuts_.absent, row.size, marks_.data(), hits_.data());
+        std::size_t kept = 0;
+        for (std::size_t k = 0; k < static_cast<std::size_t>(n); ++k) {
+            const std::int32_t label = hits_[k];
+            hits_[kept] = label;
+            p_[kept] = row.p[label];
+            kept += !mentioned_[static_cast<std::size_t>(label)];
         }
+        n_hits_ = kept;
         for (Index k = 0; k < labels.size; ++k) mentioned_[static_cast<std::size_t>(labels.labels[k])] = 0;
-        return static_cast<Index>(n);
     }
-    Index gather(const LabelRow& labels, const SparseRow& row) {
-        labels_.resize(static_cast<std::size_t>(row.size));
-        p_.resize(static_cast<std::size_t>(row.size));
-        std::size_t n = 0;
+    void gather_absent(const LabelRow& labels, const SparseRow& row) {
+        resize(row.size);
+        std::size_t kept = 0;
         for_each_unlabelled(labels, row, [&](std::int32_t label, double p) {
-            labels_[n] = label;
-            p_[n] = p;
-            n += p >= cuts_.absent[label];
+            hits_[kept] = label;
+            p_[kept] = p;
+            kept += p >= cuts_.absent[label];
         });
-        return static_cast<Index>(n);
+        n_hits_ = kept;
+    }
+    template <class Row>
+    void gather_present(const LabelRow& labels, const Row& row) {
+        resize(labels.size);
+        std::size_t kept = 0;
+        Index at = 0;
+        for (Index k = 0; k < labels.size; ++k) {
+            const std::int32_t label = labels.labels[k];
+            const double p = score_at(row, label, at);
+            hits_[kept] = label;
+            p_[kept] = p;
+            kept += p <= cuts_.present[label];
+        }
+        n_hits_ = kept;
     }
 
     DoubtCuts cuts_;
     Background background_;
-    std::vector<std::int32_t> labels_;
+    std::vector<std::int32_t> hits_;
     std::vector<double> p_;
-    std::vector<std::uint8_t> mentioned_;
+    std::vector<std::uint8_t> marks_, mentioned_;
+    std::size_t n_hits_ = 0;
 };
 
 /// Which cells compete for one budget: those of a label on one side, or of both sides together.
@@ -104,6 +133,9 @@ class DoubtHistogram {
         const int b = static_cast<int>(self_confidence * (2.0 * n_bins_));
         return std::min(n_bins_ - 1, b);
     }
+
+    /// No self-confidence in bins up to `b` exceeds this; negative when there is no such bin.
+    double upper_edge(int b) const { return b < 0 ? -1.0 : (b + 1) / (2.0 * n_bins_); }
 
     void open(int n_threads) {
         const auto size = static_cast<std::size_t>(grouping_.n_groups(n_labels_) * n_bins_);

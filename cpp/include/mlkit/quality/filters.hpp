@@ -21,7 +21,8 @@ inline Index prune_budget(const Joint& joint, int given, Index n_side, double fr
     if (n_side <= std::max<Index>(1, min_examples)) return 0;
     const Index diagonal = joint[given][given];
     const auto kept = static_cast<double>(std::max(diagonal, min_examples));
-    const auto off = std::max(static_cast<double>(joint[given][1 - given]) - (kept - static_cast<double>(diagonal)), 0.0);
+    const auto off =
+        std::max(static_cast<double>(joint[given][1 - given]) - (kept - static_cast<double>(diagonal)), 0.0);
     const auto by_rate = static_cast<Index>(off * frac_noise);
     const auto by_class = std::max<Index>(0, n_side - static_cast<Index>(kept + (off - off * frac_noise)));
     switch (rule) {

@@ -10,10 +10,35 @@ namespace mlkit::quality {
 
 /// What to flag among the doubted cells: all of them, or up to each group's cut.
 struct FlagPlan {
-    DoubtCuts doubt;
+    std::vector<double> absent, present;  ///< (labels,) the doubt that is worth a look
     Grouping grouping;
     std::vector<GroupCut> cuts;                 ///< empty: every doubted cell
     const DoubtHistogram* histogram = nullptr;  ///< bins of the cuts
+
+    DoubtCuts doubt() const { return {absent.data(), present.data()}; }
+
+    static FlagPlan all(DoubtCuts doubt, Index n_labels) {
+        return {{doubt.absent, doubt.absent + n_labels}, {doubt.present, doubt.present + n_labels}, {}, {}, nullptr};
+    }
+    /// Doubt is narrowed to what can lie within the budgets: far fewer cells to look at.
+    static FlagPlan within(const DoubtHistogram& histogram, const Index* budgets, Index n_labels) {
+        FlagPlan plan = all(histogram.cuts(), n_labels);
+        plan.grouping = histogram.grouping();
+        plan.histogram = &histogram;
+        plan.cuts = cuts_from_budgets(histogram, budgets, n_labels);
+        for (std::int32_t j = 0; j < n_labels; ++j) {
+            const auto at = static_cast<std::size_t>(j);
+            for (int given = 0; given < 2; ++given) {
+                const GroupCut& cut = plan.cuts[static_cast<std::size_t>(plan.grouping.group(j, given))];
+                const double edge = histogram.upper_edge(cut.take > 0 ? cut.bin : cut.bin - 1);
+                if (given)
+                    plan.present[at] = std::min(plan.present[at], edge);
+                else
+                    plan.absent[at] = std::max(plan.absent[at], 1.0 - edge);
+            }
+        }
+        return plan;
+    }
 };
 
 /// Flagged cells by row, labels ascending, with what was given and the model's probability.
@@ -35,7 +60,8 @@ struct FlaggedCell {
 
 /// Among the cells of each group's cut bin, the first `take` by (self-confidence, row).
 template <class Emit>
-void select_at_cut(const std::vector<std::vector<FlaggedCell>>& kept, const FlagPlan& plan, const Team& team, Emit&& emit) {
+void select_at_cut(const std::vector<std::vector<FlaggedCell>>& kept, const FlagPlan& plan, const Team& team,
+                   Emit&& emit) {
     std::vector<Index> begin(plan.cuts.size() + 1, 0);
     auto group = [&](const FlaggedCell& c) { return static_cast<std::size_t>(plan.grouping.group(c.label, c.given)); };
     for (const auto& part : kept)
@@ -67,7 +93,7 @@ void select_at_cut(const std::vector<std::vector<FlaggedCell>>& kept, const Flag
 template <class Flag>
 void flag_doubted(const Cells& cells, const FlagPlan& plan, const Team& team, Flag&& flag) {
     const auto n_threads = static_cast<std::size_t>(team.n_threads);
-    std::vector<DoubtWalker> walkers(n_threads, DoubtWalker(plan.doubt, cells.labels.background));
+    std::vector<DoubtWalker> walkers(n_threads, DoubtWalker(plan.doubt(), cells.labels.background));
     std::vector<std::vector<FlaggedCell>> at_cut(n_threads);
     for_each_row(cells, team, [&](int thread, Index i, const LabelRow& labels, const auto& scores) {
         const auto t = static_cast<std::size_t>(thread);

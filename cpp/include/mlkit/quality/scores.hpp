@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "mlkit/core/cells.hpp"
+#include "mlkit/core/simd.hpp"
 #include "mlkit/quality/doubt.hpp"
 
 namespace mlkit::quality {
@@ -30,7 +31,7 @@ class CellScorer {
 
     /// The scores of a whole row as if every label were given 0.
     void absent_row(const DenseRow& row, double* out) const {
-        for (Index j = 0; j < row.size; ++j) out[j] = 1.0 - row.p[j];
+        simd::complement(row.p, out, row.size);
         if (thresholds_)
             for (Index j = 0; j < row.size; ++j) out[j] = adjust(out[j], j, 0);
         if (kind_ != CellScore::self_confidence)

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "mlkit/core/cells.hpp"
-#include "mlkit/core/fixed_point.hpp"
+#include "mlkit/core/label_sums.hpp"
 
 namespace mlkit::quality {
 

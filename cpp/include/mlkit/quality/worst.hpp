@@ -23,7 +23,8 @@ struct ScoredCell {
 
 /// The `top` lowest scores, ascending, ties by row and label. Cells that are neither given nor scored above 0 are left
 /// out: there the labels and the model agree with certainty. O(read) time, O(top x threads) memory.
-inline std::vector<ScoredCell> worst_cells(const Cells& cells, const CellScorer& scorer, Index top, const Team& whole_team) {
+inline std::vector<ScoredCell> worst_cells(const Cells& cells, const CellScorer& scorer, Index top,
+                                           const Team& whole_team) {
     const Team team = whole_team.for_work(cells.n_read());
     std::vector<std::vector<ScoredCell>> heaps(static_cast<std::size_t>(team.n_threads));  // largest on top
     if (top > 0) {
