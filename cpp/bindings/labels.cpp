@@ -32,8 +32,8 @@ py::dict from_dense(const py::array& a, bool unknown_background, int n_threads) 
         if (kind == 'u' && size == 2) return as(std::uint16_t{});
         if (kind == 'u' && size == 4) return as(std::uint32_t{});
         if (kind == 'u' && size == 8) return as(std::uint64_t{});
-        if (kind == 'f' && size == 4) return as(labels::Single{});
-        if (kind == 'f' && size == 8) return as(labels::Double{});
+        if (kind == 'f' && size == 4) return as(float{});
+        if (kind == 'f' && size == 8) return as(double{});
         if (kind == 'f' && size == 2) return as(labels::Half{});
         if (kind == 'f' && size == sizeof(long double)) return as(0.0L);
         throw std::invalid_argument("labels: no kernel for this dtype");

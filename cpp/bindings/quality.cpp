@@ -72,7 +72,8 @@ py::array flagged_rows(const Labels& labels, const ScoreArrays& scores, const Fl
 py::tuple flagged_cells(const Labels& labels, const ScoreArrays& scores, const FlagPlan& plan, int n_threads) {
     FlaggedCells cells = without_gil([&] { return flag_cells(cells_of(labels, scores), plan, team(n_threads)); });
     return py::make_tuple(to_numpy(std::move(cells.indptr)), to_numpy(std::move(cells.labels)),
-                          to_numpy(std::move(cells.given)), to_numpy(std::move(cells.p)));
+                          to_numpy(std::move(cells.given)), to_numpy(std::move(cells.p)),
+                          to_numpy(std::move(cells.tied)));
 }
 
 CellScorer scorer_of(CellScore kind, const std::optional<Doubles>& thresholds) {

@@ -7,7 +7,7 @@ from mlkit._core.labels import Labels, Scores
 
 _Floats = NDArray[np.float64]
 _Counts = NDArray[np.int64]
-_Cells = tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int8], NDArray[np.float64]]
+_Cells = tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int8], NDArray[np.float64], NDArray[np.int64]]
 
 class PruneRule:
     prune_by_noise_rate: PruneRule

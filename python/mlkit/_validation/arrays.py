@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from mlkit import _core
 from mlkit._threads import resolve_threads
+from mlkit._validation.params import shorten_type
 
 WIDEST = 2**31 - 1  # columns that an int32 index can number
 
@@ -20,24 +21,52 @@ def is_sparse(value: Any) -> bool:
 
 def is_array(value: Any) -> bool:
     """Whether ``value`` is an array or offers itself as one (tensors do)."""
-    return isinstance(value, np.ndarray) or (hasattr(value, "__array__") and hasattr(value, "shape"))
+    return isinstance(value, (np.ndarray, memoryview)) or (hasattr(value, "__array__") and hasattr(value, "shape"))
+
+
+def read_array(argument: str, value: Any) -> NDArray[Any]:
+    """Return ``value`` as an array without copying one.
+
+    Raises
+    ------
+    TypeError
+        If NumPy cannot, or if cells are masked: what that should mean differs from argument to argument.
+    """
+    if np.ma.is_masked(value):
+        raise TypeError(f"{argument}: expected an array without masked cells, got {int(np.ma.count_masked(value))} of them (use .filled(...))")
+    try:
+        return np.asarray(value)
+    except Exception as error:  # whatever somebody else's __array__ raises
+        reason = " ".join(str(error).split())
+        raise TypeError(
+            f"{argument}: expected an array, got {type(value).__name__} that NumPy cannot read "
+            f"({reason if len(reason) <= 160 else reason[:157] + '...'})"
+        ) from error
 
 
 def check_native(argument: str, dtype: np.dtype[Any]) -> None:
     """Reject arrays in foreign byte order."""
     if not dtype.isnative:
-        raise ValueError(f"{argument}: expected native byte order, got {dtype} (use .astype({dtype.newbyteorder('=')}))")
+        native = shorten_type(dtype.newbyteorder("="))
+        raise ValueError(f"{argument}: expected native byte order, got {shorten_type(dtype)} (use .astype({native!r}))")
 
 
-def canonical_rows(argument: str, matrix: Any) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[Any]]:
+def canonical_rows(
+    argument: str, matrix: Any, n_threads: int | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[Any]]:
     """Return any SciPy sparse matrix as CSR arrays with sorted, distinct, valid indices; the input is not modified.
+
+    Entries for the same cell are added up. Arrays that are canonical already are shared, not copied.
 
     Raises
     ------
     ValueError
         If the matrix's own arrays contradict each other.
     """
-    csr = matrix.tocsr()
+    try:
+        csr = matrix.tocsr()
+    except Exception as error:  # the matrix contradicts itself
+        raise ValueError(f"{argument}: expected a sparse matrix that SciPy can turn into CSR, got {error}") from error
     n_rows, n_columns = csr.shape
     if n_columns > WIDEST:
         raise ValueError(f"{argument}: expected at most {WIDEST} columns, got shape {csr.shape}")
@@ -47,20 +76,53 @@ def canonical_rows(argument: str, matrix: Any) -> tuple[NDArray[np.int64], NDArr
             f"{argument}: expected CSR arrays of lengths (n_samples + 1, nnz, nnz), "
             f"got {csr.indptr.size}, {csr.indices.size}, {csr.data.size}"
         )
-    indptr = np.ascontiguousarray(csr.indptr, np.int64)
-    indices = np.ascontiguousarray(csr.indices)
-    bad_row, bad_index, unsorted = _core.labels.scan_rows(indptr, indices, n_columns, resolve_threads(None))
+    indptr = _contiguous(csr.indptr, np.int64)
+    indices = _contiguous(csr.indices, csr.indices.dtype if csr.indices.dtype == np.int32 else np.int64)
+    data = _contiguous(csr.data, csr.data.dtype)
+    if n_threads is None:
+        n_threads = resolve_threads(None)
+    bad_row, bad_index, unsorted = _core.labels.scan_rows(indptr, indices, n_columns, n_threads)
     if bad_row >= 0:
-        raise ValueError(f"{argument}: expected ascending row bounds within the data, got a broken indptr at row {bad_row}")
+        raise ValueError(
+            f"{argument}: expected ascending row bounds within the data, got a broken indptr at row {bad_row}"
+        )
     if bad_index >= 0:
         row = int(np.searchsorted(indptr, bad_index, side="right")) - 1
         raise ValueError(
             f"{argument}: expected column numbers in [0, {n_columns}), got {indices[bad_index]} at row {row}"
         )
-    data = np.ascontiguousarray(csr.data)
-    if unsorted >= 0:
-        csr = csr.copy()
-        csr.sum_duplicates()
-        indptr, indices, data = np.asarray(csr.indptr, np.int64), csr.indices, csr.data
     end = int(indptr[-1])
-    return indptr, np.ascontiguousarray(indices[:end], np.int32), data[:end]
+    indices, data = indices[:end], data[:end]
+    if unsorted >= 0:
+        indptr, indices, data = _sorted_rows(indptr, indices, data)
+    return indptr, indices.astype(np.int32, copy=False), data
+
+
+def _contiguous(array: NDArray[Any], dtype: DTypeLike) -> NDArray[Any]:
+    return np.require(array, dtype, ("C", "A"))
+
+
+def _sorted_rows(
+    indptr: NDArray[np.int64], indices: NDArray[Any], data: NDArray[Any]
+) -> tuple[NDArray[np.int64], NDArray[Any], NDArray[Any]]:
+    """Sort the columns of each row and add up the entries of the same cell. (Not by SciPy, which knows no float16.)"""
+    rows = np.repeat(np.arange(indptr.size - 1), np.diff(indptr))
+    order = np.lexsort((indices, rows))
+    rows, indices, data = rows[order], indices[order], data[order]
+    is_first = np.ones(indices.size, bool)
+    np.logical_or(rows[1:] != rows[:-1], indices[1:] != indices[:-1], out=is_first[1:])
+    first = np.flatnonzero(is_first)
+    bounds = np.zeros(indptr.size, np.int64)
+    np.cumsum(np.bincount(rows[first], minlength=indptr.size - 1), out=bounds[1:])
+    if first.size < data.size:
+        add = np.logical_or if data.dtype == bool else np.add
+        data = add.reduceat(data, first)
+    return bounds, indices[first], data
+
+
+def take_rows(indptr: NDArray[np.int64], rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Bounds of chosen compressed rows among themselves, and the positions of their entries in the old arrays."""
+    sizes = indptr[rows + 1] - indptr[rows]
+    bounds = np.zeros(rows.size + 1, np.int64)
+    np.cumsum(sizes, out=bounds[1:])
+    return bounds, np.arange(bounds[-1]) + np.repeat(indptr[rows] - bounds[:-1], sizes)

@@ -51,6 +51,10 @@ class Cells:
         """The cells of a run of rows."""
         return Cells(self.labels._rows(begin, end), self.probs.rows(begin, end), self.n_threads)
 
+    def take(self, rows: NDArray[np.int64]) -> Cells:
+        """The cells of chosen rows, copied."""
+        return Cells(self.labels._take(rows), self.probs.take(rows), self.n_threads)
+
     @property
     def core(self) -> tuple[_core.labels.Labels, _core.labels.Scores]:
         """The two views that every kernel takes first."""

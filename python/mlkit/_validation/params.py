@@ -5,22 +5,40 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+
 def shorten(value: Any, limit: int = 60) -> str:
-    """``repr`` of a value, cut to one short line."""
+    """``repr`` of a value on one short line; of an array only what it is."""
+    if isinstance(value, np.ndarray) and value.ndim:
+        return f"{shorten_type(value.dtype)} array of shape {value.shape}"
+    if isinstance(value, (list, tuple)):
+        value = value[:limit]  # whose repr is as long as the limit in any case
     text = " ".join(repr(value).split())
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
+def shorten_type(dtype: Any) -> str:
+    """The name of a dtype, on one short line."""
+    text = str(dtype)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def described(value: Any) -> str:
+    """Kind and value, as messages say what they got: ``int 3``, ``list ['a', 'b']``, ``None``."""
+    if value is None or (isinstance(value, np.ndarray) and value.ndim):
+        return shorten(value)
+    return f"{type(value).__name__} {shorten(value)}"
+
+
 def suggest(value: Any, options: Iterable[str]) -> str:
     """A hint at the option that was probably meant, or nothing."""
-    close = difflib.get_close_matches(str(value), list(options), n=1)
+    close = difflib.get_close_matches(value, list(options), n=1) if isinstance(value, str) else []
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
@@ -29,7 +47,8 @@ def check_choice(name: str, value: Any, options: Sequence[str]) -> str:
     if isinstance(value, str) and value in options:
         return value
     listed = ", ".join(repr(option) for option in options)
-    raise ValueError(f"{name}: expected one of {listed}, got {shorten(value)}{suggest(value, options)}")
+    kind = ValueError if isinstance(value, str) else TypeError
+    raise kind(f"{name}: expected one of {listed}, got {shorten(value)}{suggest(value, options)}")
 
 
 def check_number(
@@ -40,7 +59,7 @@ def check_number(
     right = ")" if open_high or high == math.inf else "]"
     wanted = f"a number in {left}{low:g}, {high:g}{right}"
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
-        raise TypeError(f"{name}: expected {wanted}, got {type(value).__name__} {shorten(value)}")
+        raise TypeError(f"{name}: expected {wanted}, got {described(value)}")
     x = float(value)
     inside = (x > low if open_low else x >= low) and (x < high if open_high else x <= high)
     if not inside:  # NaN is never inside
@@ -51,9 +70,11 @@ def check_number(
 
 def check_integer(name: str, value: Any, low: int | None = None, high: int | None = None) -> int:
     """Return ``value`` as an int inside the bounds (both included)."""
-    bounds = "" if low is None and high is None else f" >= {low}" if high is None else f" in [{low}, {high}]"
+    bounds = "" if low is None else f" >= {low}"
+    if high is not None:
+        bounds = f" <= {high}" if low is None else f" in [{low}, {high}]"
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, Integral):
-        raise TypeError(f"{name}: expected an integer{bounds}, got {type(value).__name__} {shorten(value)}")
+        raise TypeError(f"{name}: expected an integer{bounds}, got {described(value)}")
     n = int(value)
     if (low is not None and n < low) or (high is not None and n > high):
         raise ValueError(f"{name}: expected an integer{bounds}, got {n}")
@@ -63,20 +84,20 @@ def check_integer(name: str, value: Any, low: int | None = None, high: int | Non
 def check_flag(name: str, value: Any) -> bool:
     """Return ``value`` if it is True or False."""
     if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name}: expected True or False, got {type(value).__name__} {shorten(value)}")
+        raise TypeError(f"{name}: expected True or False, got {described(value)}")
     return bool(value)
 
 
 def check_label_names(names: Any, n_labels: int | None = None, *, argument: str = "label_names") -> tuple[str, ...]:
     """Return ``names`` as a tuple of distinct strings, ``n_labels`` of them where that is known."""
-    if isinstance(names, str) or not isinstance(names, Iterable):
-        raise TypeError(f"{argument}: expected a sequence of strings, got {type(names).__name__} {shorten(names)}")
+    if isinstance(names, (str, bytes, Mapping, Set)) or not isinstance(names, Iterable):
+        raise TypeError(f"{argument}: expected a sequence of strings, got {described(names)}")
+    if isinstance(names, np.ndarray) and names.ndim != 1:
+        raise ValueError(f"{argument}: expected one dimension, got shape {names.shape}")
     listed = list(names)
     for position, name in enumerate(listed):
         if not isinstance(name, str):
-            raise TypeError(
-                f"{argument}: expected strings, got {type(name).__name__} {shorten(name)} at position {position}"
-            )
+            raise TypeError(f"{argument}: expected strings, got {described(name)} at position {position}")
     if n_labels is not None and len(listed) != n_labels:
         raise ValueError(f"{argument}: expected {n_labels} names, one for each label, got {len(listed)}")
     if len(set(listed)) != len(listed):
@@ -84,7 +105,7 @@ def check_label_names(names: Any, n_labels: int | None = None, *, argument: str 
         for position, name in enumerate(listed):
             if name in seen:
                 raise ValueError(
-                    f"{argument}: expected distinct names, got {name!r} at positions {seen[name]} and {position}"
+                    f"{argument}: expected distinct names, got {shorten(name)} at positions {seen[name]} and {position}"
                 )
             seen[name] = position
     return tuple(str(name) for name in listed)
@@ -92,28 +113,40 @@ def check_label_names(names: Any, n_labels: int | None = None, *, argument: str 
 
 def check_ids(ids: Any, n_rows: int) -> NDArray[Any]:
     """Return ``ids`` as an array of ``n_rows`` distinct values."""
-    array = np.asarray(ids)
+    if isinstance(ids, (str, bytes, Mapping, Set)) or not isinstance(ids, Iterable):
+        raise TypeError(f"ids: expected {n_rows} ids, one for each example, got {described(ids)}")
+    if hasattr(ids, "__array__"):
+        array = np.asarray(ids)
+    else:
+        listed = list(ids)
+        array = np.empty(len(listed), object)  # NumPy would turn 1 and "1" into the same text
+        array[:] = listed
+        if len({type(value) for value in listed}) == 1 and isinstance(listed[0], (str, int, float)):
+            array = np.asarray(listed)
     if array.ndim != 1 or array.shape[0] != n_rows:
         raise ValueError(f"ids: expected {n_rows} ids, one for each example, got shape {array.shape}")
     import pandas as pd
 
-    duplicated = pd.Index(array).duplicated()
+    try:
+        duplicated = pd.Index(array).duplicated()
+    except TypeError:
+        raise TypeError("ids: expected numbers, strings or other values that can be hashed") from None
     if duplicated.any():
         row = int(np.flatnonzero(duplicated)[0])
-        value = array.tolist()[row]
-        first = array.tolist().index(value)
-        raise ValueError(f"ids: expected distinct ids, got {value!r} at rows {first} and {row}")
+        values = array.tolist()
+        first = values.index(values[row])
+        raise ValueError(f"ids: expected distinct ids, got {shorten(values[row])} at rows {first} and {row}")
     return array
 
 
 def label_text(label: int, names: Sequence[str] | None) -> str:
     """``label 3`` or ``label 3 'dog'``."""
-    return f"label {label}" if names is None else f"label {label} {names[label]!r}"
+    return f"label {label}" if names is None else f"label {label} {shorten(names[label], 40)}"
 
 
 def list_labels(labels: Sequence[int] | NDArray[Any], names: Sequence[str] | None, limit: int = 5) -> str:
     """The first labels by name or number, and how many more there are."""
-    shown = [str(int(j)) if names is None else repr(names[int(j)]) for j in labels[:limit]]
+    shown = [str(int(j)) if names is None else shorten(names[int(j)], 40) for j in labels[:limit]]
     more = len(labels) - len(shown)
     return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlkit import _core
-from mlkit._validation.arrays import WIDEST, canonical_rows, check_native, is_array, is_sparse
+from mlkit._validation.arrays import WIDEST, canonical_rows, check_native, is_array, is_sparse, take_rows
 from mlkit._validation.frames import is_frame, read_frame
 from mlkit._validation.params import label_text, shorten
 
@@ -40,6 +40,17 @@ class Probabilities:
     @property
     def dtype(self) -> np.dtype[Any]:
         return self.array.dtype
+
+    def take(self, rows: NDArray[np.int64]) -> Probabilities:
+        """The probabilities of chosen rows, copied."""
+        shape = (rows.size, self.shape[1])
+        if self.indptr is None or self.indices is None:
+            part = self.array[rows]
+            return Probabilities(shape, part, None, None, _core.labels.Scores(part, self.clip), self.clip)
+        indptr, stored = take_rows(self.indptr, rows)
+        indices, array = self.indices[stored], self.array[stored]
+        core = _core.labels.Scores(indptr, indices, array, shape[1], self.clip)
+        return Probabilities(shape, array, indptr, indices, core, self.clip)
 
     def rows(self, begin: int, end: int) -> Probabilities:
         """The probabilities of a run of rows."""

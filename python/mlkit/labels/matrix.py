@@ -10,6 +10,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from mlkit import _core
 from mlkit._threads import resolve_threads
+from mlkit._validation.arrays import take_rows
 from mlkit._validation.params import check_memory, format_bytes
 
 if TYPE_CHECKING:
@@ -130,6 +131,19 @@ class LabelMatrix:
     def nnz(self) -> int:
         """Number of positive cells."""
         return int(self.indices.size)
+
+    def _take(self, rows: NDArray[np.int64]) -> LabelMatrix:
+        """Chosen rows, copied."""
+        indptr, indices, values = self._cells
+        bounds, stored = take_rows(indptr, rows)
+        return LabelMatrix(
+            bounds,
+            indices[stored],
+            None if values is None else values[stored],
+            self._shape[1],
+            background=self.background,
+            label_names=self._names,
+        )
 
     def _rows(self, begin: int, end: int) -> LabelMatrix:
         """A run of rows, sharing memory."""

@@ -1,11 +1,13 @@
 """Which labels are wrong: label-error audits by confident learning, for examples, cells and whole data sets."""
 
 from mlkit._validation.cells import LabelQualityWarning
+from mlkit.quality.audit import LabelAudit
 from mlkit.quality.issues import find_cell_issues, find_label_issues
 from mlkit.quality.scores import get_cell_quality_scores, get_label_quality_scores
 from mlkit.quality.thresholds import compute_confident_joint, get_confident_thresholds
 
 __all__ = [
+    "LabelAudit",
     "LabelQualityWarning",
     "compute_confident_joint",
     "find_cell_issues",

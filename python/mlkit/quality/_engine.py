@@ -6,14 +6,15 @@ The public functions judge their arguments and call these; nothing here is judge
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from mlkit import _core
 from mlkit._validation.cells import Cells
-from mlkit.quality import _cuts
+from mlkit.quality import _peer
 
 FILTERS = (
     "prune_by_noise_rate",
@@ -38,66 +39,36 @@ class FlaggedCells:
     labels: NDArray[np.int32]
     given: NDArray[np.int8]
     p: NDArray[np.float64]
+    tied: NDArray[np.int64]  # by group: cells left out although they score what the last flagged one scores
 
     @property
     def rows(self) -> NDArray[np.int64]:
         return np.repeat(np.arange(self.indptr.size - 1), np.diff(self.indptr))
 
 
-def arithmetic(cells: Cells, compat: str | None) -> DTypeLike:
-    """The floating-point type in which rules are evaluated: ours is double, the peer's that of its input."""
-    return cells.probs.dtype if compat == "cleanlab" and cells.probs.dtype != np.float16 else np.float64
-
-
 def thresholds(cells: Cells, compat: str | None = None) -> NDArray[np.float64]:
     """Confident thresholds (L, 2) by exact sums, or by the peer's arithmetic."""
     if compat == "cleanlab":
-        return _peer_thresholds(cells)
+        return _peer.thresholds(cells)
     sums = _core.quality.side_sums(*cells.core, cells.n_threads)
     return _core.quality.thresholds_from_sums(sums, cells.n_positive, cells.n_negative)
 
 
-def _peer_thresholds(cells: Cells) -> NDArray[np.float64]:
-    """Means in the input's type with NumPy's order of summation, label by label."""
-    dtype = arithmetic(cells, "cleanlab")
-    labels = cells.labels.to_csr().tocsc()
-    negative_background = cells.labels.background == "negative"
-    if cells.probs.is_sparse:
-        from scipy.sparse import csr_array
-
-        stored = csr_array((cells.probs.array, cells.probs.indices, cells.probs.indptr), shape=cells.shape).tocsc()
-    out = np.empty((cells.shape[1], 2))
-    for j in range(cells.shape[1]):
-        given = np.full(cells.shape[0], 0 if negative_background else -1, np.int8)
-        given[labels.indices[labels.indptr[j] : labels.indptr[j + 1]]] = labels.data[labels.indptr[j] : labels.indptr[j + 1]]
-        if cells.probs.is_sparse:
-            p = np.zeros(cells.shape[0], dtype)
-            p[stored.indices[stored.indptr[j] : stored.indptr[j + 1]]] = stored.data[stored.indptr[j] : stored.indptr[j + 1]]
-        else:
-            p = cells.probs.array[:, j].astype(dtype, copy=False)
-        for side, own in ((0, 1 - p), (1, p)):
-            of_side = own[given == side]
-            out[j, side] = max(of_side.mean(), of_side.dtype.type(2 * 1e-6)) if of_side.size else 2.0
-    return out
+def _guess_cuts(cells: Cells, thresholds_: Floats, compat: str | None) -> tuple[Floats, Floats]:
+    return _peer.guess_cuts(cells, thresholds_) if compat == "cleanlab" else _core.quality.guess_cuts(thresholds_)
 
 
-def _guess_cuts(thresholds_: NDArray[np.float64], dtype: DTypeLike) -> tuple[Floats, Floats]:
-    if np.dtype(dtype) == np.float64:
-        return _core.quality.guess_cuts(thresholds_)
-    return _cuts.guess_cuts(thresholds_, dtype)
+def _confident_cuts(cells: Cells, thresholds_: Floats, compat: str | None) -> tuple[Floats, Floats]:
+    return (
+        _peer.confident_cuts(cells, thresholds_) if compat == "cleanlab" else _core.quality.confident_cuts(thresholds_)
+    )
 
 
-def _confident_cuts(thresholds_: NDArray[np.float64], dtype: DTypeLike) -> tuple[Floats, Floats]:
-    if np.dtype(dtype) == np.float64:
-        return _core.quality.confident_cuts(thresholds_)
-    return _cuts.confident_cuts(thresholds_, dtype)
-
-
-def _disagreement_cuts(n_labels: int, dtype: DTypeLike) -> tuple[Floats, Floats]:
-    if np.dtype(dtype) == np.float64:
-        absent, present = _core.quality.disagreement_cuts()
-        return np.full(n_labels, absent), np.full(n_labels, present)
-    return _cuts.disagreement_cuts(n_labels, dtype)
+def _disagreement_cuts(cells: Cells, compat: str | None) -> tuple[Floats, Floats]:
+    if compat == "cleanlab":
+        return _peer.disagreement_cuts(cells)
+    absent, present = _core.quality.disagreement_cuts()
+    return np.full(cells.shape[1], absent), np.full(cells.shape[1], present)
 
 
 def _even_cuts(n_labels: int) -> tuple[Floats, Floats]:
@@ -112,7 +83,8 @@ def joint(
     histogram: _core.quality.DoubtHistogram | None = None,
 ) -> NDArray[np.int64]:
     """Raw confident joint (L, 2, 2); fills ``histogram`` on the same pass."""
-    one, zero = _guess_cuts(thresholds_, arithmetic(cells, compat))
+    one, zero = _guess_cuts(cells, thresholds_, compat)
+    cells = _peer.unclipped(cells) if compat == "cleanlab" else cells
     return _core.quality.confident_joint(*cells.core, one, zero, cells.n_negative, histogram, cells.n_threads)
 
 
@@ -135,9 +107,8 @@ class Flagger:
         joint_: NDArray[np.int64] | None = None,
         compat: str | None = None,
     ) -> None:
-        n_labels, dtype = cells.shape[1], arithmetic(cells, compat)
-        self._cells = cells
-        self._doubt = _disagreement_cuts(n_labels, dtype)
+        self._cells = _peer.unclipped(cells) if compat == "cleanlab" else cells
+        self._doubt = _disagreement_cuts(cells, compat)
         self._histogram: _core.quality.DoubtHistogram | None = None
         self._budgets: NDArray[np.int64] | None = None
         if filter_by == "predicted_neq_given":
@@ -148,11 +119,11 @@ class Flagger:
         self.thresholds = thresholds_
         if filter_by == "confident_learning":
             assert thresholds_ is not None
-            self._doubt = _confident_cuts(thresholds_, dtype)
+            self._doubt = _confident_cuts(cells, thresholds_, compat)
         elif filter_by in LOW_FILTERS:
             assert thresholds_ is not None
-            confident = self._fill(_confident_cuts(thresholds_, dtype), pooled=True)
-            self._histogram = self._fill(_even_cuts(n_labels), pooled=True)
+            confident = self._fill(_confident_cuts(cells, thresholds_, compat), pooled=True)
+            self._histogram = self._fill(_even_cuts(cells.shape[1]), pooled=True)
             self._budgets = np.ascontiguousarray(confident.totals)
         elif joint_ is None:
             assert thresholds_ is not None
@@ -167,14 +138,13 @@ class Flagger:
                 joint_, cells.n_positive, cells.n_negative, frac_noise, min_examples, rule
             )
 
-    def limit(self, budgets: NDArray[np.int64]) -> None:
-        """Replace the filter's budgets (L, 2) by others, such as the same without some labels."""
-        self._budgets = np.ascontiguousarray(budgets, np.int64)
-
-    @property
-    def budgets(self) -> NDArray[np.int64] | None:
-        """Cells to take from each label's sides; None when all doubted cells are flagged."""
-        return self._budgets
+    def exclude(self, labels: NDArray[np.bool_]) -> None:
+        """Flag nothing in these labels."""
+        if self._budgets is not None:
+            self._budgets = self._budgets.copy()
+            self._budgets[labels] = 0
+        absent, present = self._doubt
+        self._doubt = np.where(labels, np.inf, absent), np.where(labels, -np.inf, present)
 
     def _new_histogram(self, cuts: tuple[Floats, Floats], *, pooled: bool) -> _core.quality.DoubtHistogram:
         return _core.quality.DoubtHistogram(*self._cells.core, *cuts, pooled, self._cells.n_threads)
@@ -205,12 +175,38 @@ class Flagger:
         return FlaggedCells(*found)
 
 
+def count_disagreements(cells: Cells) -> NDArray[np.int64]:
+    """Cells (L, 2), by what was given, where the model's likelier outcome is the other one."""
+    histogram = _core.quality.DoubtHistogram(*cells.core, *_disagreement_cuts(cells, None), False, cells.n_threads)
+    _core.quality.fill_histogram(histogram, *cells.core, cells.n_threads)
+    return histogram.totals.reshape(-1, 2)
+
+
+def label_auc(cells: Cells) -> NDArray[np.float64]:
+    """Area under each label's ROC curve and how far it may be off, (L, 2); NaN where a side is empty."""
+    return _core.quality.label_auc(*cells.core, cells.n_positive, cells.n_negative, cells.n_threads)
+
+
 def score_kind(method: str, compat: str | None) -> Any:
     """The kernel's scorer for a method: with two outcomes, the normalised margin is the self-confidence."""
     kinds = _core.quality.CellScore
     if method == "confidence_weighted_entropy":
         return kinds.peer_entropy if compat == "cleanlab" else kinds.confidence_weighted_entropy
     return kinds.self_confidence
+
+
+def cell_scores(
+    cells: Cells,
+    method: str = "self_confidence",
+    adjust_thresholds: NDArray[np.float64] | None = None,
+    compat: str | None = None,
+) -> NDArray[np.float64]:
+    """Scores of all cells, NaN where unknown."""
+    if compat == "cleanlab":
+        if not _peer.kernels_suffice(cells, method):
+            return _peer.cell_scores(cells, method, adjust_thresholds)
+        cells = _peer.unclipped(cells)
+    return _core.quality.cell_scores(*cells.core, score_kind(method, compat), adjust_thresholds, cells.n_threads)
 
 
 def row_scores(
@@ -225,6 +221,11 @@ def row_scores(
     compat: str | None = None,
 ) -> NDArray[np.float64]:
     """One score for each example."""
+    if compat == "cleanlab":
+        if not _peer.kernels_suffice(cells, method):
+            reduce = partial(row_scores, aggregator=aggregator, alpha=alpha, temperature=temperature, k=k)
+            return np.concatenate([reduce(part) for part in _peer.scored_rows(cells, method, adjust_thresholds)])
+        cells = _peer.unclipped(cells)
     return _core.quality.row_scores(
         *cells.core,
         score_kind(method, compat),

@@ -92,7 +92,7 @@ def get_label_quality_scores(
     array([0.3])
     """
     check_choice("method", method, _engine.METHODS)
-    check_flag("adjust_pred_probs", adjust_pred_probs)
+    _check_adjustment(adjust_pred_probs, method)
     check_compat(compat)
     if not callable(aggregator):
         check_choice("aggregator", aggregator, _engine.AGGREGATORS)
@@ -126,6 +126,14 @@ def get_label_quality_scores(
         adjust_thresholds=thresholds,
         compat=compat,
     )
+
+
+def _check_adjustment(adjust_pred_probs: Any, method: str) -> None:
+    if check_flag("adjust_pred_probs", adjust_pred_probs) and method == "confidence_weighted_entropy":
+        raise ValueError(
+            "adjust_pred_probs: expected False with method='confidence_weighted_entropy', got True "
+            "(a shifted probability has no entropy; use another method)"
+        )
 
 
 def _call_aggregator(
@@ -219,7 +227,7 @@ def get_cell_quality_scores(
     1    1   cat      0  0.7    0.3
     """
     check_choice("method", method, _engine.METHODS)
-    check_flag("adjust_pred_probs", adjust_pred_probs)
+    _check_adjustment(adjust_pred_probs, method)
     check_compat(compat)
     limit = check_memory("memory_limit", memory_limit)
     if top is not None:

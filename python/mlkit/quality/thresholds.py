@@ -178,5 +178,3 @@ def check_joint(value: Any, n_labels: int) -> NDArray[np.int64]:
     if array.dtype.kind not in "iuf" or (array < 0).any() or (array != np.floor(array)).any():
         raise ValueError(f"confident_joint: expected counts (whole numbers >= 0), got {shorten(value)}")
     return np.ascontiguousarray(array, np.int64)
-
-

@@ -33,10 +33,21 @@ struct FloatBits {
     Bits bits;
 };
 using Half = FloatBits<std::uint16_t, 0x3c00u, 0x7c00u>;
-using Single = FloatBits<std::uint32_t, 0x3f800000u, 0x7f800000u>;
-using Double = FloatBits<std::uint64_t, 0x3ff0000000000000u, 0x7ff0000000000000u>;
 
 namespace detail {
+
+template <class Value>
+struct AsStored {
+    using type = Value;
+};
+template <>
+struct AsStored<float> {
+    using type = FloatBits<std::uint32_t, 0x3f800000u, 0x7f800000u>;
+};
+template <>
+struct AsStored<double> {
+    using type = FloatBits<std::uint64_t, 0x3ff0000000000000u, 0x7ff0000000000000u>;
+};
 
 /// What a cell can hold, in a byte.
 enum class Code : std::int8_t { nan = -2, minus_one = -1, zero = 0, one = 1, bad = 2 };
@@ -128,9 +139,11 @@ Index list_nonzero(Line<Value> line, Index n, std::int32_t* listed) {
         Index n_listed = 0;
         for (Index begin = 0; begin < n; begin += run) {
             const Index end = std::min(begin + run, n);
-            typename Ask<Value>::Bits bits = 0;
-            for (Index k = begin; k < end; ++k) bits |= Ask<Value>::nonzero_bits(known[k]);
-            if (bits == 0) continue;
+            if (end - begin == run) {
+                typename Ask<Value>::Bits bits = 0;
+                for (Index k = begin; k < begin + run; ++k) bits |= Ask<Value>::nonzero_bits(known[k]);
+                if (bits == 0) continue;
+            }
             for (Index k = begin; k < end; ++k) {
                 listed[n_listed] = static_cast<std::int32_t>(k);
                 n_listed += Ask<Value>::nonzero_bits(known[k]) != 0;
@@ -160,12 +173,11 @@ class BlockReader {
         make_room(labels_);
         part.row_sizes.resize(static_cast<std::size_t>(n_rows));
         const auto row = [&](Index i) { return Line<Value>{first.first + i * row_stride, first.stride}; };
-        bool strange = false;
+        bool with_values = unknown_background_;
         if (row_stride == n_labels_ * first.stride)
-            strange = any_strange(first, n_rows * n_labels_);
+            with_values |= any_strange(first, n_rows * n_labels_);
         else
-            for (Index i = 0; i < n_rows; ++i) strange |= any_strange(row(i), n_labels_);
-        const bool with_values = strange || unknown_background_;
+            for (Index i = 0; i < n_rows; ++i) with_values |= any_strange(row(i), n_labels_);
         if (with_values) make_room(values_);
         Index end = 0;
         for (Index i = 0; i < n_rows; ++i) {
@@ -247,12 +259,14 @@ class BlockReader {
 
 }  // namespace detail
 
-/// Strides count bytes and may be negative. `unknown_background`: zeros are stored (as 0) and unknown cells are not.
-/// One pass; memory in proportion to what is stored.
+/// `Value`: an integer type, `float`, `double`, `long double` or `Half`. Strides count bytes and may be negative.
+/// `unknown_background`: zeros are stored (as 0) and unknown cells are not. One pass; memory in proportion to what is
+/// stored.
 template <class Value>
 StoredCells from_dense(const std::byte* data, Index n_rows, Index n_labels, std::ptrdiff_t row_stride,
                        std::ptrdiff_t label_stride, bool unknown_background, const Team& whole_team) {
     using namespace detail;
+    using Lines = Line<typename AsStored<Value>::type>;
     const Team team = whole_team.for_work(n_rows * n_labels);
     const bool by_columns = std::abs(row_stride) < std::abs(label_stride) && n_rows > 1 && n_labels > 1;
     const Index fewest = by_columns ? 64 : 1;  // whole cache lines
@@ -266,9 +280,9 @@ StoredCells from_dense(const std::byte* data, Index n_rows, Index n_labels, std:
         Part& part = parts[static_cast<std::size_t>(begin / block)];
         const std::byte* first = data + begin * row_stride;
         if (by_columns)
-            reader.read_columns(Line<Value>{first, row_stride}, label_stride, begin, end - begin, part);
+            reader.read_columns(Lines{first, row_stride}, label_stride, begin, end - begin, part);
         else
-            reader.read_rows(Line<Value>{first, label_stride}, row_stride, begin, end - begin, part);
+            reader.read_rows(Lines{first, label_stride}, row_stride, begin, end - begin, part);
     });
 
     StoredCells out;

@@ -47,6 +47,7 @@ struct FlaggedCells {
     std::vector<std::int32_t> labels;
     std::vector<std::int8_t> given;
     std::vector<double> p;
+    std::vector<Index> tied;  ///< by group: cells left out although they score what the last flagged one scores
 };
 
 namespace detail {
@@ -58,9 +59,10 @@ struct FlaggedCell {
     std::int8_t given;
 };
 
-/// Among the cells of each group's cut bin, the first `take` by (self-confidence, row).
+/// Among the cells of each group's cut bin, the first `take` by (self-confidence, row). Returns how many cells of each
+/// group were left out by their row alone.
 template <class Emit>
-void select_at_cut(const std::vector<std::vector<FlaggedCell>>& kept, const FlagPlan& plan, const Team& team,
+std::vector<Index> select_at_cut(const std::vector<std::vector<FlaggedCell>>& kept, const FlagPlan& plan, const Team& team,
                    Emit&& emit) {
     std::vector<Index> begin(plan.cuts.size() + 1, 0);
     auto group = [&](const FlaggedCell& c) { return static_cast<std::size_t>(plan.grouping.group(c.label, c.given)); };
@@ -75,23 +77,30 @@ void select_at_cut(const std::vector<std::vector<FlaggedCell>>& kept, const Flag
         const double sa = self_confidence(a.given, a.p), sb = self_confidence(b.given, b.p);
         return sa != sb ? sa < sb : a.row < b.row;
     };
+    std::vector<Index> tied(plan.cuts.size(), 0);
     for_each_range(static_cast<Index>(plan.cuts.size()), 64, team, [&](Index from, Index to, int) {
         for (Index g = from; g < to; ++g) {
             const auto first = sorted.begin() + begin[static_cast<std::size_t>(g)];
             const auto last = sorted.begin() + begin[static_cast<std::size_t>(g) + 1];
             const Index take = plan.cuts[static_cast<std::size_t>(g)].take;
-            if (take > 0 && take < last - first) std::nth_element(first, first + (take - 1), last, before);
+            if (take == 0 || take >= last - first) continue;
+            const auto cut = first + (take - 1);
+            std::nth_element(first, cut, last, before);
+            tied[static_cast<std::size_t>(g)] = std::count_if(cut + 1, last, [&](const FlaggedCell& c) {
+                return self_confidence(c.given, c.p) == self_confidence(cut->given, cut->p);
+            });
         }
     });
     for (std::size_t g = 0; g < plan.cuts.size(); ++g)
         for (Index k = 0; k < std::min(plan.cuts[g].take, begin[g + 1] - begin[g]); ++k)
             emit(sorted[static_cast<std::size_t>(begin[g] + k)]);
+    return tied;
 }
 
 /// flag(cell) for every flagged cell: first from the pass over the rows (a tile's cells from one thread, in row order),
 /// then, from the calling thread, for those at the cuts.
 template <class Flag>
-void flag_doubted(const Cells& cells, const FlagPlan& plan, const Team& team, Flag&& flag) {
+std::vector<Index> flag_doubted(const Cells& cells, const FlagPlan& plan, const Team& team, Flag&& flag) {
     const auto n_threads = static_cast<std::size_t>(team.n_threads);
     std::vector<DoubtWalker> walkers(n_threads, DoubtWalker(plan.doubt(), cells.labels.background));
     std::vector<std::vector<FlaggedCell>> at_cut(n_threads);
@@ -106,7 +115,8 @@ void flag_doubted(const Cells& cells, const FlagPlan& plan, const Team& team, Fl
             if (b == cut.bin && cut.take > 0) at_cut[t].push_back(cell);
         });
     });
-    if (!plan.cuts.empty()) select_at_cut(at_cut, plan, team, flag);
+    if (plan.cuts.empty()) return {};
+    return select_at_cut(at_cut, plan, team, flag);
 }
 
 }  // namespace detail
@@ -123,10 +133,10 @@ inline FlaggedCells flag_cells(const Cells& cells, const FlagPlan& plan, const T
     const Team team = whole_team.for_work(cells.n_read());
     const Index n = cells.labels.n_rows, tile = cells.tile_rows();
     std::vector<std::vector<detail::FlaggedCell>> tiles(static_cast<std::size_t>((n + tile - 1) / tile));
-    detail::flag_doubted(cells, plan, team, [&](const detail::FlaggedCell& c) {
+    FlaggedCells out;
+    out.tied = detail::flag_doubted(cells, plan, team, [&](const detail::FlaggedCell& c) {
         tiles[static_cast<std::size_t>(c.row / tile)].push_back(c);
     });
-    FlaggedCells out;
     out.indptr.assign(static_cast<std::size_t>(n) + 1, 0);
     std::vector<Index> begin(tiles.size() + 1, 0);
     for (std::size_t t = 0; t < tiles.size(); ++t) begin[t + 1] = begin[t] + static_cast<Index>(tiles[t].size());
