@@ -75,8 +75,8 @@ def get_label_quality_scores(
     Formulas of [1]_. Scores do not depend on the order of labels, and dense and sparse input give the same bits.
     Where the entropy score of the paper's code divides by ``max(., 1e-6)``, ours takes the limit: under those floors a
     certain and correct cell gets the worst score. ``compat="cleanlab"`` keeps them. The moving average stops where
-    further scores weigh less than 1e-17. O(n_samples * n_labels) time, O(stored) for sparse input (with
-    ``adjust_pred_probs`` O(n_samples * n_labels) too, but no more memory).
+    further scores weigh less than 1e-17. O(n_samples * n_labels) time, O(stored) for sparse input (O(n_samples *
+    n_labels) with ``adjust_pred_probs`` and one of "softmin", "mean", "max", "median", "log", but no more memory).
 
     References
     ----------

@@ -31,9 +31,9 @@ struct Team {
     int n_threads = 1;
     std::function<bool()> interrupted = {};
 
-    /// Fewer threads for little work: starting one costs some microseconds.
+    /// Fewer threads for little work: starting one, and waiting for it on a busy machine, costs more than it saves.
     Team for_work(Index operations) const {
-        constexpr Index per_thread = 100'000;
+        constexpr Index per_thread = 250'000;
         const Index wanted = 1 + operations / per_thread;
         return {static_cast<int>(std::min<Index>(n_threads, wanted)), interrupted};
     }

@@ -35,8 +35,7 @@ struct ScoreScan {
 /// One pass; values below `low` <= 0 or above `high` >= 1 are located.
 inline ScoreScan scan_scores(const Scores& scores, Index n_rows, Index n_labels, double low, double high,
                              const Team& whole_team) {
-    const std::vector<Index> no_labels(static_cast<std::size_t>(n_rows) + 1, 0);
-    const Cells cells{{n_rows, n_labels, no_labels.data(), nullptr, nullptr, Background::negative}, scores};
+    const Cells cells{{n_rows, n_labels, nullptr, nullptr, nullptr, Background::negative}, scores};
     const Team team = whole_team.for_work(cells.n_read());
     std::vector<ScoreScan> scans(static_cast<std::size_t>(team.n_threads));
     for_each_row(cells, team, [&](int thread, Index i, const LabelRow&, const auto& row) {

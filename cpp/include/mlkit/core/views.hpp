@@ -21,7 +21,8 @@ struct LabelRow {
     int value(Index k) const { return values ? values[k] : 1; }
 };
 
-/// Three-valued labels in compressed rows. `values` is null when every stored cell is a positive.
+/// Three-valued labels in compressed rows. `values` is null when every stored cell is a positive, `indptr` when nothing
+/// is stored at all.
 struct LabelView {
     Index n_rows = 0;
     Index n_labels = 0;
@@ -30,8 +31,9 @@ struct LabelView {
     const std::int8_t* values = nullptr;
     Background background = Background::negative;
 
-    Index n_stored() const { return n_rows ? indptr[n_rows] : 0; }
+    Index n_stored() const { return indptr ? indptr[n_rows] : 0; }
     LabelRow row(Index i) const {
+        if (!indptr) return {nullptr, nullptr, 0};
         const Index begin = indptr[i];
         return {indices + begin, values ? values + begin : nullptr, indptr[i + 1] - begin};
     }

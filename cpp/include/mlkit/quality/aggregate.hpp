@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
+#include <utility>
 #include <vector>
 
 #include "mlkit/core/simd.hpp"
@@ -22,7 +24,9 @@ struct AggregateRule {
     double temperature = 0.1;  ///< softmin; at least 1e-6
     Index k = 1;               ///< k_smallest
 
-    bool needs_order() const { return kind != Aggregate::softmin && kind != Aggregate::mean && kind != Aggregate::log; }
+    bool takes_smallest() const {
+        return kind == Aggregate::min || kind == Aggregate::k_smallest || kind == Aggregate::exponential_moving_average;
+    }
 
     /// How many of the smallest scores of a row can change its result by more than rounding.
     Index depth(Index n_known) const {
@@ -44,13 +48,13 @@ struct AggregateRule {
     double alpha_for(Index n_known) const { return alpha > 0 ? alpha : 2.0 / (static_cast<double>(n_known) + 1.0); }
 };
 
-/// The scores of a row: some one by one, and a group of `n_equal` cells that all score `equal`.
+/// The scores of a row: some one by one, and a group of `n_equal` cells that all score `equal`. Where only the smallest
+/// scores matter the largest may be left out, so the number of known cells stands beside them.
 struct RowScores {
     std::vector<double> values;
     double equal = 1.0;
     Index n_equal = 0;
-
-    Index size() const { return static_cast<Index>(values.size()) + n_equal; }
+    Index n_known = 0;
 };
 
 namespace detail {
@@ -147,7 +151,7 @@ inline double softmin(const RowScores& row, double temperature) {
 
 /// The example's score; NaN without a known cell. Order statistics rearrange `row.values`.
 inline double aggregate(const AggregateRule& rule, RowScores& row, detail::SmallestSorter& sort_smallest) {
-    const Index n = row.size();
+    const Index n = row.n_known;
     if (n == 0) return std::nan("");
     const auto mean_of = [&](auto f) { return detail::grouped_sum(row, f) / static_cast<double>(n); };
     switch (rule.kind) {
@@ -180,52 +184,110 @@ inline double aggregate(const AggregateRule& rule, RowScores& row, detail::Small
     }
 }
 
+/// The scores that cells get which are neither given nor scored, smallest first: one order for all rows.
+class BackgroundOrder {
+  public:
+    BackgroundOrder(const CellScorer& scorer, Index n_labels) {
+        for (Index j = 0; j < n_labels; ++j) order_.emplace_back(scorer.background(j), static_cast<std::int32_t>(j));
+        std::sort(order_.begin(), order_.end());
+    }
+    const std::vector<std::pair<double, std::int32_t>>& ascending() const { return order_; }
+
+  private:
+    std::vector<std::pair<double, std::int32_t>> order_;
+};
+
 /// Collects the scores of rows. One per thread: it owns scratch memory.
 class RowCollector {
   public:
-    RowCollector(const CellScorer& scorer, const AggregateRule& rule, const Cells& cells)
-        : scorer_(scorer), rule_(rule), n_labels_(cells.labels.n_labels), background_(cells.labels.background) {}
+    RowCollector(const CellScorer& scorer, const AggregateRule& rule, const Cells& cells, const BackgroundOrder* order)
+        : scorer_(scorer),
+          rule_(rule),
+          n_labels_(cells.labels.n_labels),
+          background_(cells.labels.background),
+          order_(order),
+          mentioned_(order ? static_cast<std::size_t>(n_labels_) : 0, 0) {
+        row_.equal = scorer_.is_adjusted() ? -1.0 : scorer_.background(0);  // -1: no score, so no group
+    }
 
     double score(const LabelRow& labels, const DenseRow& scores) {
-        if (background_ == Background::unknown) return score_explicit(labels, scores, 0);
-        collect_all(labels, scores);
+        if (background_ == Background::unknown)
+            collect_explicit(labels, scores);
+        else
+            collect_all(labels, scores);
         return aggregate(rule_, row_, sort_smallest_);
     }
     double score(const LabelRow& labels, const SparseRow& scores) {
-        if (background_ == Background::unknown) return score_explicit(labels, scores, 0);
-        if (!scorer_.is_adjusted()) return score_explicit(labels, scores, n_labels_);
-        collect_all(labels, scores);  // every label has a background score of its own
+        if (background_ == Background::unknown || !scorer_.is_adjusted())
+            collect_explicit(labels, scores);
+        else if (order_)
+            collect_smallest(labels, scores);
+        else
+            collect_all(labels, scores);
         return aggregate(rule_, row_, sort_smallest_);
     }
 
+    /// Whether rows can be scored from the smallest background scores alone.
+    static bool wants_order(const CellScorer& scorer, const AggregateRule& rule, const Cells& cells) {
+        return std::holds_alternative<SparseScores>(cells.scores) && cells.background_is_negative() &&
+               scorer.is_adjusted() && rule.takes_smallest();
+    }
+
   private:
+    /// The scores of all known cells.
     template <class Row>
     void collect_all(const LabelRow& labels, const Row& scores) {
-        row_.values.resize(static_cast<std::size_t>(n_labels_));
-        score_row(scorer_, labels, scores, n_labels_, background_, row_.values.data());
+        auto& values = row_.values;
+        values.resize(static_cast<std::size_t>(n_labels_));
+        score_row(scorer_, labels, scores, n_labels_, background_, values.data());
         if (labels.values)
-            row_.values.erase(
-                std::remove_if(row_.values.begin(), row_.values.end(), [](double v) { return std::isnan(v); }),
-                row_.values.end());
-        row_.equal = scorer_.is_adjusted() ? -1.0 : scorer_.background(0);  // -1: no score, so no group
+            values.erase(std::remove_if(values.begin(), values.end(), [](double v) { return std::isnan(v); }),
+                         values.end());
         row_.n_equal = 0;
+        row_.n_known = static_cast<Index>(values.size());
     }
+
+    /// The scores of the explicit cells; the other known ones, if there are any, form the group.
     template <class Row>
-    double score_explicit(const LabelRow& labels, const Row& scores, Index n_labels) {
+    void collect_explicit(const LabelRow& labels, const Row& scores) {
         row_.values.clear();
         for_each_explicit_cell(labels, scores, background_, [&](std::int32_t label, int given, double p) {
             row_.values.push_back(scorer_(label, given, p));
         });
-        row_.equal = scorer_.is_adjusted() ? -1.0 : scorer_.background(0);
-        const auto n_explicit = static_cast<Index>(row_.values.size());
-        row_.n_equal = n_labels ? count_known(labels, n_labels, background_) - n_explicit : 0;
-        return aggregate(rule_, row_, sort_smallest_);
+        row_.n_known = count_known(labels, n_labels_, background_);
+        row_.n_equal = row_.n_known - static_cast<Index>(row_.values.size());
+    }
+
+    /// The scores of the explicit cells and as many of the smallest background scores as can matter.
+    void collect_smallest(const LabelRow& labels, const SparseRow& scores) {
+        row_.values.clear();
+        for_each_explicit_cell(labels, scores, background_, [&](std::int32_t label, int given, double p) {
+            row_.values.push_back(scorer_(label, given, p));
+        });
+        row_.n_equal = 0;
+        row_.n_known = count_known(labels, n_labels_, background_);
+        mark(labels, scores, 1);
+        Index wanted = rule_.depth(row_.n_known);
+        for (const auto& [score, label] : order_->ascending()) {
+            if (wanted == 0) break;
+            if (mentioned_[static_cast<std::size_t>(label)]) continue;
+            row_.values.push_back(score);
+            --wanted;
+        }
+        mark(labels, scores, 0);
+    }
+    void mark(const LabelRow& labels, const SparseRow& scores, std::uint8_t value) {
+        for (Index k = 0; k < labels.size; ++k) mentioned_[static_cast<std::size_t>(labels.labels[k])] = value;
+        for (Index c = 0; c < scores.size; ++c)
+            if (scores.p[c] > 0) mentioned_[static_cast<std::size_t>(scores.labels[c])] = value;
     }
 
     CellScorer scorer_;
     AggregateRule rule_;
     Index n_labels_;
     Background background_;
+    const BackgroundOrder* order_;
+    std::vector<std::uint8_t> mentioned_;
     RowScores row_;
     detail::SmallestSorter sort_smallest_;
 };
@@ -234,7 +296,11 @@ class RowCollector {
 inline void row_scores(const Cells& cells, const CellScorer& scorer, const AggregateRule& rule, const Team& whole_team,
                        double* out) {
     const Team team = whole_team.for_work(cells.n_read());
-    std::vector<RowCollector> collectors(static_cast<std::size_t>(team.n_threads), RowCollector(scorer, rule, cells));
+    std::unique_ptr<BackgroundOrder> order;
+    if (RowCollector::wants_order(scorer, rule, cells))
+        order = std::make_unique<BackgroundOrder>(scorer, cells.labels.n_labels);
+    std::vector<RowCollector> collectors(static_cast<std::size_t>(team.n_threads),
+                                         RowCollector(scorer, rule, cells, order.get()));
     for_each_row(cells, team, [&](int thread, Index i, const LabelRow& labels, const auto& scores) {
         out[i] = collectors[static_cast<std::size_t>(thread)].score(labels, scores);
     });

@@ -62,8 +62,8 @@ struct FlaggedCell {
 /// Among the cells of each group's cut bin, the first `take` by (self-confidence, row). Returns how many cells of each
 /// group were left out by their row alone.
 template <class Emit>
-std::vector<Index> select_at_cut(const std::vector<std::vector<FlaggedCell>>& kept, const FlagPlan& plan, const Team& team,
-                   Emit&& emit) {
+std::vector<Index> select_at_cut(const std::vector<std::vector<FlaggedCell>>& kept, const FlagPlan& plan,
+                                 const Team& team, Emit&& emit) {
     std::vector<Index> begin(plan.cuts.size() + 1, 0);
     auto group = [&](const FlaggedCell& c) { return static_cast<std::size_t>(plan.grouping.group(c.label, c.given)); };
     for (const auto& part : kept)
