@@ -4,6 +4,7 @@
 #include "mlkit/quality/cuts.hpp"
 #include "mlkit/quality/filters.hpp"
 #include "mlkit/quality/flags.hpp"
+#include "mlkit/quality/noise_rates.hpp"
 #include "mlkit/quality/thresholds.hpp"
 #include "mlkit/quality/worst.hpp"
 #include "numpy_views.hpp"
@@ -293,22 +294,41 @@ void register_scores(py::module_& m) {
         py::arg("n_threads"));
     m.def(
         "label_auc",
-        [](const Labels& labels, const ScoreArrays& scores, const Counts& n_positive, const Counts& n_negative,
-           int n_threads) {
-            std::vector<Auc> areas(static_cast<std::size_t>(labels.view.n_labels));
-            without_gil([&] {
-                label_auc(cells_of(labels, scores), n_positive.data(), n_negative.data(), team(n_threads),
-                          areas.data());
-            });
+        [](const Labels& labels, const ScoreArrays& scores, const Counts& n_negative, int n_threads) {
             Doubles out({labels.view.n_labels, Index{2}});
             double* data = out.mutable_data();
-            for (const Auc& area : areas) {
-                *data++ = area.value;
-                *data++ = area.error;
-            }
+            without_gil([&] {
+                for_each_label_histogram(cells_of(labels, scores), n_negative.data(), team(n_threads),
+                                         [&](Index label, const LabelHistogram& histogram) {
+                                             const Auc area = auc_from_histogram(histogram);
+                                             data[2 * label] = area.value;
+                                             data[2 * label + 1] = area.error;
+                                         });
+            });
             return out;
         },
-        py::arg("labels"), py::arg("scores"), py::arg("n_positive").noconvert(), py::arg("n_negative").noconvert(),
+        py::arg("labels"), py::arg("scores"), py::arg("n_negative").noconvert(), py::arg("n_threads"));
+    m.def(
+        "noise_rates",
+        [](const Labels& labels, const ScoreArrays& scores, const Counts& n_negative, double interior, double border,
+           int n_threads) {
+            Doubles out({labels.view.n_labels, Index{2}, Index{7}});
+            double* data = out.mutable_data();
+            without_gil([&] {
+                for_each_label_histogram(
+                    cells_of(labels, scores), n_negative.data(), team(n_threads),
+                    [&](Index label, const LabelHistogram& histogram) {
+                        double* to = data + 14 * label;
+                        for (const DirectionEstimate& e : estimate_noise(histogram, {interior, border})) {
+                            const double values[] = {e.flip,        e.flip_low,     e.flip_high,       e.n_wrong,
+                                                     e.n_wrong_low, e.n_wrong_high, e.n_wrong_variance};
+                            to = std::copy(std::begin(values), std::end(values), to);
+                        }
+                    });
+            });
+            return out;
+        },
+        py::arg("labels"), py::arg("scores"), py::arg("n_negative").noconvert(), py::arg("interior"), py::arg("border"),
         py::arg("n_threads"));
 }
 

@@ -80,6 +80,7 @@ def cell_scores(labels: Labels, scores: Scores, kind: Any, thresholds: _Floats |
 def worst_cells(
     labels: Labels, scores: Scores, kind: Any, thresholds: _Floats | None, top: int, n_threads: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int8], _Floats, _Floats]: ...
-def label_auc(
-    labels: Labels, scores: Scores, n_positive: _Counts, n_negative: _Counts, n_threads: int
+def label_auc(labels: Labels, scores: Scores, n_negative: _Counts, n_threads: int) -> _Floats: ...
+def noise_rates(
+    labels: Labels, scores: Scores, n_negative: _Counts, interior: float, border: float, n_threads: int
 ) -> _Floats: ...

@@ -3,6 +3,7 @@
 from mlkit._validation.cells import LabelQualityWarning
 from mlkit.quality.audit import LabelAudit
 from mlkit.quality.issues import find_cell_issues, find_label_issues
+from mlkit.quality.noise import estimate_noise_rates
 from mlkit.quality.scores import get_cell_quality_scores, get_label_quality_scores
 from mlkit.quality.thresholds import compute_confident_joint, get_confident_thresholds
 
@@ -10,6 +11,7 @@ __all__ = [
     "LabelAudit",
     "LabelQualityWarning",
     "compute_confident_joint",
+    "estimate_noise_rates",
     "find_cell_issues",
     "find_label_issues",
     "get_cell_quality_scores",

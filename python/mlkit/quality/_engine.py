@@ -138,6 +138,10 @@ class Flagger:
                 joint_, cells.n_positive, cells.n_negative, frac_noise, min_examples, rule
             )
 
+    def limit(self, budgets: NDArray[np.int64]) -> None:
+        """Take other numbers of cells from the labels' sides, (L, 2), than the prune filter would (mlkit.compat does)."""
+        self._budgets = budgets
+
     def exclude(self, labels: NDArray[np.bool_]) -> None:
         """Flag nothing in these labels."""
         if self._budgets is not None:
@@ -184,7 +188,7 @@ def count_disagreements(cells: Cells) -> NDArray[np.int64]:
 
 def label_auc(cells: Cells) -> NDArray[np.float64]:
     """Area under each label's ROC curve and how far it may be off, (L, 2); NaN where a side is empty."""
-    return _core.quality.label_auc(*cells.core, cells.n_positive, cells.n_negative, cells.n_threads)
+    return _core.quality.label_auc(*cells.core, cells.n_negative, cells.n_threads)
 
 
 def score_kind(method: str, compat: str | None) -> Any:

@@ -1,45 +1,22 @@
 #pragma once
-// The area under the ROC curve of every label, from counts in 4,096 logit-spaced bins. Counts are integers, so every
-// road to them (dense, sparse, any order, any number of threads) gives the same bits; cells of one bin count as ties.
+// The area under the ROC curve of every label; cells of one bin count as ties.
 
-#include <atomic>
-#include <cstring>
-#include <memory>
-#include <vector>
+#include <cmath>
+#include <limits>
 
-#include "mlkit/core/cells.hpp"
-#include "mlkit/quality/scores.hpp"
+#include "mlkit/quality/label_histogram.hpp"
 
 namespace mlkit::quality {
-
-/// Bins of equal width in log2 min(p, 1 - p), to first order: 32 octaves below 1/2, 64 bins each, mirrored above.
-struct LogitBins {
-    static constexpr int half = 2048;
-    static constexpr int size = 2 * half;
-
-    static int bin(double p) {
-        const bool upper = p >= 0.5;
-        const double x = upper ? 1.0 - p : p;
-        std::int64_t b;
-        std::memcpy(&b, &x, sizeof b);
-        b = (b >> 46) - ((std::int64_t{1022} << 6) - half);  // 1022: the exponent field of 1/2; 6 bits of mantissa
-        const int in_half = static_cast<int>(std::min<std::int64_t>(half - 1, std::max<std::int64_t>(0, b)));
-        return upper ? size - 1 - in_half : in_half;
-    }
-};
 
 struct Auc {
     double value;  ///< NaN when a side is empty
     double error;  ///< the exact area differs by at most so much
 };
 
-namespace detail {
-
-template <class Count>
-Auc auc_from_counts(const Count* positive, const Count* negative) {
+inline Auc auc_from_histogram(const LabelHistogram& histogram) {
     double below = 0, n_positive = 0, wins = 0, tied = 0;
     for (int b = 0; b < LogitBins::size; ++b) {
-        const auto p = static_cast<double>(positive[b]), n = static_cast<double>(negative[b]);
+        const auto p = static_cast<double>(histogram.positive[b]), n = static_cast<double>(histogram.negative[b]);
         wins += p * below;
         tied += p * n;
         below += n;
@@ -48,101 +25,6 @@ Auc auc_from_counts(const Count* positive, const Count* negative) {
     const double pairs = n_positive * below;
     if (pairs <= 0) return {std::nan(""), std::nan("")};
     return {(wins + 0.5 * tied) / pairs, 0.5 * tied / pairs};
-}
-
-/// Dense scores, background negative: a few labels at a time over all rows, so that their counts stay in the cache.
-inline void label_auc_dense(const LabelView& labels, const DenseScores& scores, const Team& team, Auc* out) {
-    constexpr Index width = 64;
-    for_each_range(labels.n_labels, width, team, [&](Index first, Index last, int) {
-        const auto n = static_cast<std::size_t>((last - first) * LogitBins::size);
-        std::vector<std::uint32_t> positive(n), negative(n);
-        DenseScores part = scores;
-        part.data += first * scores.label_stride;
-        part.n_labels = last - first;
-        DenseReader rows(part);
-        const Index tile = DenseReader::tile_rows(part.n_labels);
-        for (Index begin = 0; begin < labels.n_rows; begin += tile) {
-            const Index end = std::min(labels.n_rows, begin + tile);
-            rows.load(begin, end);
-            for (Index i = begin; i < end; ++i) {
-                const double* p = rows.row(i).p;
-                for (Index j = 0; j < part.n_labels; ++j)
-                    ++negative[static_cast<std::size_t>(j * LogitBins::size + LogitBins::bin(p[j]))];
-                const LabelRow given = labels.row(i);
-                const std::int32_t* stored_end = given.labels + given.size;
-                const std::int32_t* at = std::lower_bound(given.labels, stored_end, static_cast<std::int32_t>(first));
-                for (; at < stored_end && *at < last; ++at) {
-                    const Index j = *at - first;
-                    const auto b = static_cast<std::size_t>(j * LogitBins::size + LogitBins::bin(p[j]));
-                    const int value = given.value(at - given.labels);
-                    negative[b] -= value != 0;
-                    positive[b] += value > 0;
-                }
-            }
-        }
-        for (Index j = first; j < last; ++j) {
-            const Index at = (j - first) * LogitBins::size;
-            out[j] = auc_from_counts(positive.data() + at, negative.data() + at);
-        }
-    });
-}
-
-/// Everything else: the stored cells of each label gathered as (bin, given), the cells stored nowhere as one group of
-/// negatives at 0. Memory: 2 bytes a stored cell.
-inline void label_auc_stored(const Cells& cells, const Index* n_positive, const Index* n_negative, const Team& team,
-                             Auc* out) {
-    const auto n_labels = static_cast<std::size_t>(cells.labels.n_labels);
-    const Background background = cells.labels.background;
-    auto next = std::make_unique<std::atomic<Index>[]>(n_labels + 1);
-    for (std::size_t j = 0; j <= n_labels; ++j) next[j].store(0, std::memory_order_relaxed);
-    for_each_row(cells, team, [&](int, Index, const LabelRow& labels, const auto& row) {
-        for_each_explicit_cell(labels, row, background, [&](std::int32_t label, int, double) {
-            next[static_cast<std::size_t>(label) + 1].fetch_add(1, std::memory_order_relaxed);
-        });
-    });
-    std::vector<Index> begin(n_labels + 1, 0);
-    for (std::size_t j = 0; j < n_labels; ++j) begin[j + 1] = begin[j] + next[j + 1].load(std::memory_order_relaxed);
-    for (std::size_t j = 0; j < n_labels; ++j) next[j].store(begin[j], std::memory_order_relaxed);
-    std::vector<std::uint16_t> stored(static_cast<std::size_t>(begin[n_labels]));
-    for_each_row(cells, team, [&](int, Index, const LabelRow& labels, const auto& row) {
-        for_each_explicit_cell(labels, row, background, [&](std::int32_t label, int given, double p) {
-            const Index at = next[static_cast<std::size_t>(label)].fetch_add(1, std::memory_order_relaxed);
-            stored[static_cast<std::size_t>(at)] = static_cast<std::uint16_t>(LogitBins::bin(p) | (given << 12));
-        });
-    });
-    for_each_range(cells.labels.n_labels, 64, team, [&](Index first, Index last, int) {
-        std::vector<Index> positive(LogitBins::size), negative(LogitBins::size);
-        for (auto j = static_cast<std::size_t>(first); j < static_cast<std::size_t>(last); ++j) {
-            if (n_positive[j] == 0 || n_negative[j] == 0) {
-                out[j] = {std::nan(""), std::nan("")};
-                continue;
-            }
-            std::fill(positive.begin(), positive.end(), Index{0});
-            std::fill(negative.begin(), negative.end(), Index{0});
-            Index seen_negative = 0;
-            for (Index k = begin[j]; k < begin[j + 1]; ++k) {
-                const std::uint16_t cell = stored[static_cast<std::size_t>(k)];
-                const bool given = cell >> 12;
-                ++(given ? positive : negative)[cell & 0xfff];
-                seen_negative += !given;
-            }
-            negative[0] += n_negative[j] - seen_negative;
-            out[j] = auc_from_counts(positive.data(), negative.data());
-        }
-    });
-}
-
-}  // namespace detail
-
-/// One Auc per label over the known cells. `n_positive`, `n_negative`: each label's known cells by side.
-inline void label_auc(const Cells& cells, const Index* n_positive, const Index* n_negative, const Team& whole_team,
-                      Auc* out) {
-    const Team team = whole_team.for_work(cells.n_read());
-    const auto* dense = std::get_if<DenseScores>(&cells.scores);
-    if (dense && cells.background_is_negative())
-        detail::label_auc_dense(cells.labels, *dense, team, out);
-    else
-        detail::label_auc_stored(cells, n_positive, n_negative, team, out);
 }
 
 }  // namespace mlkit::quality
