@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
+
 from mlkit import _core
 from mlkit._validation.cells import check_cells
-from mlkit.quality import compute_confident_joint, estimate_noise_rates
+from mlkit.quality import compute_confident_joint, estimate_noise_rates, get_cell_quality_scores
 from reference import noise as oracle
-from scipy.sparse import csr_array
 
 INTERIOR, BORDER = oracle.deviance_limit(0.95, False), oracle.deviance_limit(0.95, True)
 WORLDS = [(-3.0, 2.5), (-1.0, 1.5), (-5.0, 2.0), (0.0, 1.0)]  # logits of p: mean, standard deviation
@@ -147,6 +148,33 @@ def test_the_confident_joint_route_reports_its_off_diagonal():
 def test_bad_options_are_named(options, message):
     with pytest.raises(ValueError, match=message):
         estimate_noise_rates([[0]], [[0.5]], **options)
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_the_posterior_is_calibrated(world):
+    rng = np.random.default_rng(13)
+    p, truth, given = simulate(rng, 20_000, 20, world, (0.2, 0.02))
+    wrong = 1 - get_cell_quality_scores(given, p, method="error_posterior")
+    is_wrong = given != truth
+    for low in np.linspace(0, 0.9, 10):
+        here = (wrong >= low) & (wrong < low + 0.1)
+        if here.sum() >= 500:
+            standard_error = np.sqrt(wrong[here].mean() / here.sum()) + 1e-3
+            assert abs(is_wrong[here].mean() - wrong[here].mean()) <= 4 * standard_error + 0.01
+
+
+def test_the_posterior_is_the_formula_and_the_same_bits_on_all_roads():
+    p, _, given = simulate(np.random.default_rng(14), 4000, 60, (-3.0, 2.5), (0.1, 0.01))
+    p[p < 0.02] = 0
+    (m, s) = kernel(given, p)[:, :, 0].T
+    g = p * (1 - m) + (1 - p) * s
+    expected = np.where(given == 1, p * (1 - m) / g, (1 - p) * (1 - s) / (1 - g))
+    scores = get_cell_quality_scores(given, p, method="error_posterior")
+    np.testing.assert_allclose(scores, expected, rtol=0, atol=1e-12)
+    sparse = get_cell_quality_scores(csr_array(given), csr_array(p), method="error_posterior", n_jobs=3)
+    assert sparse.tobytes() == scores.tobytes()
+    top = get_cell_quality_scores(csr_array(given), csr_array(p), method="error_posterior", top=50)
+    np.testing.assert_array_equal(top["score"], np.sort(scores, axis=None)[:50])
 
 
 @pytest.mark.slow

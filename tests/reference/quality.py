@@ -362,8 +362,8 @@ def entropy_scores(given: Labels, q: Doubles) -> Doubles:
     """
     scores = np.empty(len(q))
     for row, side in enumerate(given):
-        s, other = float(q[row, side]), float(q[row, 1 - side])
-        ratio = binary_entropy(min(s, other)) / s if s > 0 else math.inf
+        s = float(q[row, side])
+        ratio = entropy_by_probability(s, float(q[row, 1 - side])) if s > 0 else math.inf
         if math.isinf(ratio):
             scores[row] = 0.0
         else:
@@ -371,11 +371,16 @@ def entropy_scores(given: Labels, q: Doubles) -> Doubles:
     return scores
 
 
-def binary_entropy(p: float) -> float:
-    """Return the entropy in bits of a coin that falls on one side with probability p <= 0.5."""
-    if p == 0.0:
+def entropy_by_probability(s: float, other: float) -> float:
+    """Return the entropy in bits of a coin, divided by the probability s > 0 of one side; the other's is given too.
+
+    The smaller of the two is exact, so the other's logarithm is log1p of it.
+    """
+    if s <= other:
+        return (-math.log(s) - (1.0 - s) * (math.log1p(-s) / s)) / math.log(2.0)
+    if other == 0.0:
         return 0.0
-    return -(p * math.log(p) + (1.0 - p) * math.log1p(-p)) / math.log(2.0)
+    return -(other * math.log(other) + (1.0 - other) * math.log1p(-other)) / math.log(2.0) / s
 
 
 def peer_entropy_scores(given: Labels, q: Floats) -> Floats:

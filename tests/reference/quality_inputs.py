@@ -73,7 +73,8 @@ def extreme(rng: np.random.Generator, p: NDArray[np.float64]) -> NDArray[np.floa
 
 
 def subnormal(rng: np.random.Generator, p: NDArray[np.float64]) -> NDArray[np.float64]:
-    return rng.choice([0.0, 5e-324, 1e-323, 2.2e-308, 1e-45, 6e-8, 1e-17, 1e-12, 1e-7, 0.3, 0.7, 1 - 1e-7, 1.0], p.shape)
+    tiny = [0.0, 5e-324, 1e-323, 2.2e-308, 1e-45, 1e-17, 1e-12, 6e-8, 1e-7]
+    return rng.choice([*tiny, 0.3, 0.7, 1 - 1e-7, 1.0], p.shape)
 
 
 def near_half(rng: np.random.Generator, p: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -18,6 +18,7 @@ class CellScore:
     self_confidence: CellScore
     confidence_weighted_entropy: CellScore
     peer_entropy: CellScore
+    error_posterior: CellScore
 
 class Aggregate:
     exponential_moving_average: Aggregate

@@ -28,6 +28,7 @@ FILTERS = (
 Floats = NDArray[np.float64]
 LOW_FILTERS = ("low_self_confidence", "low_normalized_margin")
 METHODS = ("self_confidence", "normalized_margin", "confidence_weighted_entropy")
+ERROR_POSTERIOR = "error_posterior"
 AGGREGATORS = ("exponential_moving_average", "softmin", "mean", "min", "max", "median", "k_smallest", "log")
 
 
@@ -139,7 +140,7 @@ class Flagger:
             )
 
     def limit(self, budgets: NDArray[np.int64]) -> None:
-        """Take other numbers of cells from the labels' sides, (L, 2), than the prune filter would (mlkit.compat does)."""
+        """Take other numbers of cells from the labels' sides, (L, 2), than the prune filter would."""
         self._budgets = budgets
 
     def exclude(self, labels: NDArray[np.bool_]) -> None:
@@ -191,9 +192,21 @@ def label_auc(cells: Cells) -> NDArray[np.float64]:
     return _core.quality.label_auc(*cells.core, cells.n_negative, cells.n_threads)
 
 
+def noise_rates(cells: Cells, interior: float, border: float) -> NDArray[np.float64]:
+    """The kernel's estimates (L, 2, 7) by the given value that is wrong; see noise_rates.hpp."""
+    return _core.quality.noise_rates(*cells.core, cells.n_negative, interior, border, cells.n_threads)
+
+
+def flip_rates(cells: Cells) -> NDArray[np.float64]:
+    """P(given 0 | true 1) and P(given 1 | true 0) of each label, (L, 2)."""
+    return np.ascontiguousarray(noise_rates(cells, 0.0, 0.0)[:, :, 0])
+
+
 def score_kind(method: str, compat: str | None) -> Any:
     """The kernel's scorer for a method: with two outcomes, the normalised margin is the self-confidence."""
     kinds = _core.quality.CellScore
+    if method == ERROR_POSTERIOR:
+        return kinds.error_posterior
     if method == "confidence_weighted_entropy":
         return kinds.peer_entropy if compat == "cleanlab" else kinds.confidence_weighted_entropy
     return kinds.self_confidence
@@ -202,15 +215,15 @@ def score_kind(method: str, compat: str | None) -> Any:
 def cell_scores(
     cells: Cells,
     method: str = "self_confidence",
-    adjust_thresholds: NDArray[np.float64] | None = None,
+    parameters: NDArray[np.float64] | None = None,
     compat: str | None = None,
 ) -> NDArray[np.float64]:
     """Scores of all cells, NaN where unknown."""
     if compat == "cleanlab":
         if not _peer.kernels_suffice(cells, method):
-            return _peer.cell_scores(cells, method, adjust_thresholds)
+            return _peer.cell_scores(cells, method, parameters)
         cells = _peer.unclipped(cells)
-    return _core.quality.cell_scores(*cells.core, score_kind(method, compat), adjust_thresholds, cells.n_threads)
+    return _core.quality.cell_scores(*cells.core, score_kind(method, compat), parameters, cells.n_threads)
 
 
 def row_scores(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,16 +18,32 @@ def write_audit(audit: LabelAudit, folder: Path, top: int | None = None) -> list
     """Write the audit's tables; ``top`` limits cells and examples."""
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"folder: expected a folder, got the file {folder}")
-    folder.mkdir(parents=True, exist_ok=True)
     examples = audit.examples(top)
     for column in ("given", "suggested"):
         examples[column] = [" ".join(_quote(x) for x in labels) for labels in examples[column]]
-    return [
-        _write_csv(folder / "labels.csv", audit.labels),
-        _write_csv(folder / "cells.csv", audit.cells(top)),
-        _write_csv(folder / "examples.csv", examples),
-        write_whole(folder / "summary.json", lambda part: part.write_text(audit.to_json(), encoding="utf-8")),
-    ]
+    summary = audit.to_json()
+    files = {
+        folder / "labels.csv": _csv(audit.labels),
+        folder / "cells.csv": _csv(audit.cells(top)),
+        folder / "examples.csv": _csv(examples),
+        folder / "summary.json": lambda part: part.write_text(summary, encoding="utf-8"),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_together(list(files.items()))
+    return list(files)
+
+
+def _write_together(files: list[tuple[Path, Callable[[Path], Any]]]) -> None:
+    """Write all files beside their places before the first of them takes its place: all of them, or none."""
+    if not files:
+        return
+    path, write = files[0]
+
+    def write_rest(part: Path) -> None:
+        write(part)
+        _write_together(files[1:])
+
+    write_whole(path, write_rest)
 
 
 def _quote(label: Any) -> str:
@@ -37,5 +54,5 @@ def _quote(label: Any) -> str:
     return json.dumps(text, ensure_ascii=False) if not text or set(text) & set(' "\\\n\t') else text
 
 
-def _write_csv(path: Path, frame: pd.DataFrame) -> Path:
-    return write_whole(path, lambda part: frame.to_csv(part, index=False))
+def _csv(frame: pd.DataFrame) -> Callable[[Path], Any]:
+    return lambda part: frame.to_csv(part, index=False)

@@ -19,7 +19,7 @@ from mlkit._validation.probabilities import Probabilities
 from mlkit.labels.matrix import LabelMatrix
 
 if TYPE_CHECKING:
-    from scipy.sparse import csc_array
+    from scipy.sparse import csr_array
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -51,12 +51,12 @@ def columns(cells: Cells) -> Iterator[tuple[int, NDArray[np.int8], NDArray[Any]]
     """Label by label: its number, what was given (-1: unknown) and the probabilities, each of shape (n_samples,)."""
     n, n_labels = cells.shape
     labels = cells.labels.to_csr().tocsc()
-    stored = _stored_columns(cells.probs) if cells.probs.is_sparse else None
+    stored = _stored(cells.probs).tocsc() if cells.probs.is_sparse else None
     width = max(1, min(16, 4 * BLOCK // n))
     for first in range(0, n_labels, width):
         last = min(n_labels, first + width)
         part = cells.probs.array[:, first:last] if stored is None else stored[:, first:last].toarray()
-        block = np.ascontiguousarray(part.T)
+        block = np.ascontiguousarray(part.T, cells.probs.dtype)
         for j in range(first, last):
             given = np.full(n, 0 if cells.labels.background == "negative" else -1, np.int8)
             own = slice(labels.indptr[j], labels.indptr[j + 1])
@@ -64,23 +64,26 @@ def columns(cells: Cells) -> Iterator[tuple[int, NDArray[np.int8], NDArray[Any]]
             yield j, given, block[j - first]
 
 
-def _stored_columns(probs: Probabilities) -> csc_array:
+def _stored(probs: Probabilities) -> csr_array:
     from scipy.sparse import csr_array
 
     array = probs.array.astype(np.float32) if probs.dtype == np.float16 else probs.array  # SciPy has no halves
-    columns_ = csr_array((array, probs.indices, probs.indptr), shape=probs.shape).tocsc()
-    return columns_
+    return csr_array((array, probs.indices, probs.indptr), shape=probs.shape)
+
+
+def side_means(given: NDArray[np.int8], p: NDArray[Any]) -> list[float]:
+    """One label's mean probability of what was given, for given 0 and for given 1, with the peer's limits."""
+    members = [own.compress(given == side) for side, own in enumerate((1 - p, p))]
+    both = all(own.size for own in members)
+    lowest = float(p.dtype.type(LOWEST_THRESHOLD)) if both else LOWEST_THRESHOLD
+    return [max(float(own.mean()), lowest) if own.size else UNREACHABLE_THRESHOLD for own in members]
 
 
 def thresholds(cells: Cells) -> Floats:
     """Mean probability of what was given, per label and side, in the type of the probabilities; shape (L, 2)."""
-    out = np.full((cells.shape[1], 2), UNREACHABLE_THRESHOLD)
-    lowest = np.where(two_sided(cells), float(cells.probs.dtype.type(LOWEST_THRESHOLD)), LOWEST_THRESHOLD)
+    out = np.empty((cells.shape[1], 2))
     for j, given, p in columns(cells):
-        for side, own in enumerate((1 - p, p)):
-            members = own.compress(given == side)
-            if members.size:
-                out[j, side] = max(members.mean(), lowest[j])
+        out[j] = side_means(given, p)
     return out
 
 
@@ -156,7 +159,7 @@ def guess_cuts(cells: Cells, thresholds_: Floats) -> tuple[Floats, Floats]:
 
 
 def disagreement_cuts(cells: Cells) -> tuple[Floats, Floats]:
-    """Cells whose likelier outcome is not the given one: given 0 from the first upwards, given 1 from the second down."""
+    """Where the likelier outcome is not the given one: given 0 from the first array up, given 1 from the second on."""
     if _decided_in_double(cells):
         absent, present = _core.quality.disagreement_cuts()
         return np.full(cells.shape[1], absent), np.full(cells.shape[1], present)
@@ -228,7 +231,8 @@ def scores_by_label(
     return out
 
 
-def _check_range(cells: Cells, method: str) -> None:
+def check_range(cells: Cells, method: str) -> None:
+    """Refuse what the entropy of the peer refuses: probabilities that rounding carried out of [0, 1]."""
     if method == "confidence_weighted_entropy" and cells.probs.clip:
         array = cells.probs.array
         raise ValueError(
@@ -239,7 +243,7 @@ def _check_range(cells: Cells, method: str) -> None:
 
 def _score_blocks(cells: Cells, method: str, thresholds_: Floats | None) -> Iterator[Floats]:
     """Scores of runs of rows, NaN where unknown."""
-    _check_range(cells, method)
+    check_range(cells, method)
     n, n_labels = cells.shape
     every_label = np.arange(n_labels)
     step = max(1, BLOCK // n_labels)
@@ -247,7 +251,7 @@ def _score_blocks(cells: Cells, method: str, thresholds_: Floats | None) -> Iter
         part = cells.rows(begin, min(n, begin + step))
         given = part.labels.to_dense(memory_limit=None)
         if part.probs.is_sparse:
-            p = _stored_columns(part.probs).toarray().astype(cells.probs.dtype, copy=False)
+            p = _stored(part.probs).toarray().astype(cells.probs.dtype, copy=False)
         else:
             p = part.probs.array
         block = scores_by_label(cells, every_label, given == 1, p, method, thresholds_)
@@ -268,9 +272,14 @@ def cell_scores(cells: Cells, method: str, thresholds_: Floats | None = None) ->
 def scored_rows(cells: Cells, method: str, thresholds_: Floats | None = None) -> Iterator[Cells]:
     """Runs of rows as cells whose self-confidence is the peer's score: all known labels given, scores for p."""
     for block in _score_blocks(cells, method, thresholds_):
+        n, n_labels = block.shape
         known = ~np.isnan(block)
-        indptr = np.concatenate(([0], known.sum(axis=1).cumsum(dtype=np.int64)))
-        indices = np.flatnonzero(known) % block.shape[1]
-        labels = LabelMatrix(indptr, indices.astype(np.int32), None, block.shape[1], background="unknown")
+        if known.all():
+            indptr = np.arange(0, n * n_labels + 1, n_labels, dtype=np.int64)
+            indices = np.tile(np.arange(n_labels, dtype=np.int32), n)
+        else:
+            indptr = np.concatenate(([0], known.sum(axis=1).cumsum(dtype=np.int64)))
+            indices = np.nonzero(known)[1].astype(np.int32)
+        labels = LabelMatrix(indptr, indices, None, n_labels, background="unknown")
         probs = Probabilities(block.shape, block, None, None, _core.labels.Scores(block, False))
         yield Cells(labels, probs, cells.n_threads)

@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlkit._validation.params import list_labels
 
-OK = "ok"
+Counts = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+Names = tuple[str, ...] | None
+
+OK, UNTRUSTED, SUPPORT, CONSTANT_1, NO_POSITIVE, NO_KNOWN = range(6)  # what can be the matter with a label
+_STATUS = (
+    "ok",
+    "",  # says the AUC
+    "insufficient support",
+    "constant_1: only spurious-label side checked, no negatives",
+    "no_positive",
+    "no known cell",
+)
+IN_SAMPLE_AUC, IN_SAMPLE_DISAGREEMENT = 0.9995, 0.001
+FOLD_SPREAD, FOLD_ERRORS = 0.1, 4.0  # a shift is larger than the one and than so many standard errors
 
 
 @dataclass(frozen=True)
@@ -22,131 +36,169 @@ class Remark:
     is_warning: bool = True
 
 
-def label_status(
-    n_positive: NDArray[np.int64], n_negative: NDArray[np.int64], auc: NDArray[np.float64], min_support: int
-) -> NDArray[np.object_]:
-    """``"ok"``, or why nothing is flagged in a label (one-sided labels: what is still checked)."""
-    status = np.full(n_positive.size, OK, object)
-    for j in np.flatnonzero(auc < 0.5):
-        status[j] = f"untrusted: AUC {auc[j]:.2f}"
-    status[np.minimum(n_positive, n_negative) < min_support] = "insufficient support"
-    status[n_negative == 0] = "constant_1: only spurious-label side checked, no negatives"
-    status[n_positive == 0] = "no_positive"
-    status[(n_positive == 0) & (n_negative == 0)] = "no known cell"
-    return status
+@dataclass(frozen=True)
+class LabelStatus:
+    """What can be said of each label: one of the numbers above, and a text."""
+
+    kind: NDArray[np.int8]
+    text: NDArray[np.object_]
+    needed: int  # examples that a side must have
+
+    @property
+    def is_excluded(self) -> Mask:
+        """Labels in which nothing is flagged."""
+        is_judged: Mask = (self.kind == OK) | (self.kind == CONSTANT_1)
+        return ~is_judged
 
 
-def is_excluded(status: NDArray[np.object_]) -> NDArray[np.bool_]:
-    """Labels in which nothing is flagged."""
-    return np.array([s != OK and not s.startswith("constant_1") for s in status], bool)
+@dataclass(frozen=True)
+class FoldSpread:
+    """By label and side, (L, 2): how far the confident thresholds of two folds lie apart, and whether by chance."""
+
+    spread: Floats  # NaN where fewer than two folds have the side
+    is_shift: Mask
 
 
-def remarks(
-    *,
-    status: NDArray[np.object_],
-    n_positive: NDArray[np.int64],
-    n_negative: NDArray[np.int64],
-    disagreements: NDArray[np.int64],
-    auc: NDArray[np.float64],
-    n_spurious: int,
-    n_missing: int,
-    n_tied: int,
-    n_tied_labels: int,
-    fold_spread: NDArray[np.float64] | None,
-    notes: dict[str, int],
-    names: tuple[str, ...] | None,
-    min_support: int,
-) -> list[Remark]:
-    """Everything that limits or qualifies what the flags mean, most serious first."""
-    found = [
-        _in_sample(status, n_positive + n_negative, disagreements.sum(axis=1), auc),
-        _incomplete(n_spurious, n_missing),
-        _fold_shift(fold_spread, names),
-        *_excluded(status, names, min_support),
-    ]
-    if n_tied:
-        found.append(
-            Remark(
-                "ties",
-                f"{n_tied} cells tie at the cut in {_count(n_tied_labels, 'label')}: they score what the last flagged cell "
-                "scores and were left out by their row number alone",
-                is_warning=False,
-            )
-        )
-    if notes.get("merged_duplicates"):
-        n = notes["merged_duplicates"]
-        found.append(Remark("duplicates", f"{n} repeated labels within one example were merged", is_warning=False))
-    if notes.get("ignored_ids"):
-        found.append(Remark("ignored_ids", f"{notes['ignored_ids']} labels that do not exist were ignored"))
-    return [remark for remark in found if remark is not None]
+def percent(share: float) -> str:
+    """``12.34 %``; small shares with two digits, and nothing for NaN."""
+    if np.isnan(share):
+        return ""
+    return f"{100 * share:.2f} %" if share == 0 or share >= 0.0001 else f"{100 * share:.2g} %"
 
 
-def _count(n: int, noun: str) -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+def counted(n: int, noun: str) -> str:
+    """``1 label``, ``2,345 labels``."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
-def _in_sample(
-    status: NDArray[np.object_], known: NDArray[np.int64], disagreements: NDArray[np.int64], auc: NDArray[np.float64]
-) -> Remark | None:
-    judged = status == OK
-    if not judged.any():
-        return None
-    too_good = judged & (auc > 0.9995) & (disagreements < 0.001 * known)
-    if 2 * too_good.sum() <= judged.sum():
+def label_status(n_positive: Counts, n_negative: Counts, auc: Floats, needed: int) -> LabelStatus:
+    """Judge each label by its sides' sizes and by how the model ranks its examples."""
+    kind = np.full(n_positive.size, OK, np.int8)
+    kind[auc <= 0.5] = UNTRUSTED
+    kind[n_negative == 0] = CONSTANT_1
+    kind[(np.minimum(n_positive, n_negative) < needed) & (kind != CONSTANT_1)] = SUPPORT
+    kind[n_positive < needed] = SUPPORT
+    kind[n_positive == 0] = NO_POSITIVE
+    kind[(n_positive == 0) & (n_negative == 0)] = NO_KNOWN
+    text = np.array(_STATUS, object)[kind]
+    for j in np.flatnonzero(kind == UNTRUSTED):
+        text[j] = f"untrusted: AUC {auc[j]:.2f}"
+    return LabelStatus(kind, text, needed)
+
+
+def too_good(status: LabelStatus, auc: Floats) -> Mask | None:
+    """Labels that are ranked as only a model that has seen them would; None unless they are most of those judged."""
+    judged = status.kind == OK
+    perfect = judged & (auc > IN_SAMPLE_AUC)
+    return perfect if 2 * np.count_nonzero(perfect) > np.count_nonzero(judged) else None
+
+
+def in_sample(status: LabelStatus, suspects: Mask, disagreements: Counts, known: Counts) -> Remark | None:
+    """Of the suspects, most labels' cells are hardly ever contradicted by the model."""
+    n_judged = int(np.count_nonzero(status.kind == OK))
+    n = int(np.count_nonzero(suspects & (disagreements < IN_SAMPLE_DISAGREEMENT * known)))
+    if 2 * n <= n_judged:
         return None
     return Remark(
         "in_sample",
-        f"probabilities look in-sample: in {too_good.sum()} of {judged.sum()} labels the AUC is above 0.9995 and the model "
-        "contradicts less than 0.1 % of the cells; audit with out-of-fold probabilities",
+        f"probabilities look in-sample: in {n:,} of {counted(n_judged, 'label')} the AUC is above {IN_SAMPLE_AUC} and "
+        f"the model contradicts less than {percent(IN_SAMPLE_DISAGREEMENT)} of the cells; audit with out-of-fold ones",
     )
 
 
-def _incomplete(n_spurious: int, n_missing: int) -> Remark | None:
-    if n_missing < 20 or n_missing < 5 * max(1, n_spurious):
+def incomplete(n_spurious: int, n_missing: int, background: str) -> Remark | None:
+    """Missing labels outnumber spurious ones by more than calibrated probabilities of right labels ever make them."""
+    if background == "unknown" or n_missing < 20 or n_missing < 5 * max(1, n_spurious):
         return None
     return Remark(
         "incomplete_positives",
-        f"{n_missing} missing labels were flagged against {n_spurious} spurious ones: looks like incomplete positives; "
-        "consider background='unknown' (what is not given is not known to be absent)",
+        f"{counted(n_missing, 'missing label')} flagged against {n_spurious:,} spurious: looks like incomplete "
+        "positives; consider background='unknown' (what is not given is not known to be absent)",
     )
 
 
-def _fold_shift(spread: NDArray[np.float64] | None, names: tuple[str, ...] | None) -> Remark | None:
-    if spread is None:
-        return None
-    widest = np.nan_to_num(spread).max(axis=1)
-    shifted = np.flatnonzero(widest > 0.1)
-    if not shifted.size:
+def fold_shift(folds: FoldSpread, status: LabelStatus, names: Names) -> Remark | None:
+    """How far the confident thresholds of the folds lie apart."""
+    spread = np.nan_to_num(folds.spread).max(axis=1)
+    shifted = np.flatnonzero(folds.is_shift.any(axis=1))
+    if shifted.size:
+        order = shifted[np.argsort(-spread[shifted], kind="stable")]
         return Remark(
-            "folds", f"confident thresholds differ by at most {widest.max():.3f} between folds", is_warning=False
+            "folds",
+            f"probabilities are shifted between folds: confident thresholds differ by more than {FOLD_SPREAD} and more "
+            f"than chance explains (at most by {spread[shifted].max():.2f}) in {counted(shifted.size, 'label')}: "
+            f"{list_labels(order, names)}",
         )
-    order = shifted[np.argsort(-widest[shifted], kind="stable")]
-    return Remark(
-        "folds",
-        f"probabilities are shifted between folds: confident thresholds differ by more than 0.1 "
-        f"(at most {widest.max():.2f}) in {_count(shifted.size, 'label')}: {list_labels(order, names)}",
-    )
+    judged = status.kind == OK
+    if np.isnan(folds.spread[judged]).all():  # also if there are none
+        return None
+    widest = spread[judged].max()
+    chance = ", which chance explains" if widest > FOLD_SPREAD else ""
+    text = f"no shift between folds: confident thresholds differ by at most {widest:.3f}{chance}"
+    return Remark("folds", text, is_warning=False)
 
 
-def _excluded(status: NDArray[np.object_], names: tuple[str, ...] | None, min_support: int) -> list[Remark]:
-    kinds: tuple[tuple[str, Any, str], ...] = (
-        (
-            "untrusted",
-            lambda s: s.startswith("untrusted"),
-            "the model ranks them no better than chance (AUC below 0.5)",
-        ),
-        ("no_positive", lambda s: s == "no_positive", "they are never given"),
-        ("no_known", lambda s: s == "no known cell", "none of their cells is known"),
-        ("support", lambda s: s == "insufficient support", f"fewer than {min_support} examples on one side"),
+def excluded(status: LabelStatus, filter_by: str, names: Names) -> list[Remark]:
+    """The labels in which nothing is flagged, by reason, and those of which one side is missing."""
+    reasons = (
+        ("untrusted", UNTRUSTED, "the model ranks them no better than chance (AUC at most 0.5)"),
+        ("no_positive", NO_POSITIVE, "they are never given"),
+        ("no_known", NO_KNOWN, "none of their cells is known"),
+        ("support", SUPPORT, f"fewer than {counted(status.needed, 'example')} on one side"),
     )
     found = []
-    for kind, belongs, reason in kinds:
-        which = np.flatnonzero([belongs(s) for s in status])
+    for kind, number, reason in reasons:
+        which = np.flatnonzero(status.kind == number)
         if which.size:
-            text = f"nothing is flagged in {_count(which.size, 'label')}: {reason} ({list_labels(which, names)})"
+            text = f"nothing is flagged in {counted(which.size, 'label')}: {reason} ({list_labels(which, names)})"
+            if number == UNTRUSTED and which.size >= 3 and 3 * which.size >= np.count_nonzero(status.kind == OK):
+                text += "; are the columns and rows of labels and pred_probs in the same order?"
             found.append(Remark(kind, text))
-    one_sided = np.flatnonzero([s.startswith("constant_1") for s in status])
+    one_sided = np.flatnonzero(status.kind == CONSTANT_1)
     if one_sided.size:
-        text = f"{_count(one_sided.size, 'label')} given to every example: only spurious labels can be found there"
-        found.append(Remark("constant_1", f"{text} ({list_labels(one_sided, names)})"))
+        text = f"{counted(one_sided.size, 'label')} without a known negative ({list_labels(one_sided, names)}): "
+        if filter_by == "predicted_neq_given":
+            text += "only spurious labels can be found there"
+        else:
+            text += f"{filter_by!r} flags nothing there, since absence has no threshold; 'predicted_neq_given' does"
+        found.append(Remark("constant_1", text))
+    return found
+
+
+def saturation(flagged: float, expected: float, n_labels: int) -> Remark | None:
+    """Most examples have a flagged cell because there are many labels, not because most examples are wrong."""
+    if flagged < 0.5 or expected < 0.8 * flagged or n_labels < 2:
+        return None
+    return Remark(
+        "saturation",
+        f"{percent(flagged)} of the examples have a flagged cell, and {percent(expected)} would if as many flags fell "
+        f"at random: with {n_labels:,} labels this share does not tell how many are wrong; look at cells and labels",
+        is_warning=False,
+    )
+
+
+def ties(tied: Counts, n_labels: int) -> Remark | None:
+    """Cells that were left out although they score what the last flagged one scores; ``tied`` is by group of cells."""
+    n = int(tied.sum())
+    if not n:
+        return None
+    n_in = int(np.count_nonzero(tied.reshape(n_labels, -1).any(axis=1)))
+    return Remark(
+        "ties",
+        f"{counted(n, 'cell')} {'ties' if n == 1 else 'tie'} at the cut in {counted(n_in, 'label')}: scored like the "
+        "last flagged cell and left out by the row number alone",
+        is_warning=False,
+    )
+
+
+def reading(notes: dict[str, int]) -> list[Remark]:
+    """What was put right while reading the labels."""
+    found = []
+    if n := notes.get("ignored_ids"):
+        found.append(
+            Remark("ignored_ids", f"{counted(n, 'given label')} ignored that {'does' if n == 1 else 'do'} not exist")
+        )
+    if n := notes.get("merged_duplicates"):
+        text = f"{counted(n, 'repeated label')} within one example {'was' if n == 1 else 'were'} merged"
+        found.append(Remark("duplicates", text, is_warning=False))
     return found

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mlkit import _core
 from mlkit._progress import steps
+from mlkit._validation.arrays import read_array, take_rows
 from mlkit._validation.cells import Cells, check_cells
-from mlkit._validation.params import check_choice, check_ids, check_integer, list_labels
+from mlkit._validation.params import check_choice, check_ids, check_integer, described, list_labels, suggest
+from mlkit._validation.probabilities import Probabilities
 from mlkit.quality import _engine, _trust
 
 if TYPE_CHECKING:
     import pandas as pd
 
+AT_RANDOM = "the same if flags fell at random"
 DIRECTIONS = ("missing", "spurious")  # by the given value: a given 0 that should be 1, a given 1 that should be 0
 
 
@@ -50,7 +56,7 @@ def audit(
     filter_by : str, default="prune_by_noise_rate"
         See :func:`mlkit.quality.find_label_issues`.
     min_support : int, default=10
-        Nothing is flagged in labels with fewer examples on one side.
+        Nothing is flagged in labels with fewer examples on one side (or fewer than there are folds in ``fold_ids``).
     fold_ids : array-like of shape (n_samples,), optional
         The cross-validation fold that each example's probabilities come from: shifts between folds are reported.
     progress : bool, optional
@@ -73,10 +79,10 @@ def audit(
     labels most examples have some flagged cell even in clean data. Therefore the numbers are about cells, and the share
     of examples with a flag stands beside the share that would have one if the flags fell at random.
 
-    Nothing is flagged in labels that the model ranks worse than chance, that have fewer than ``min_support`` examples on
-    one side, or that are never given; their scores are kept, and ``trust`` names them.
+    Nothing is flagged in labels that the model ranks no better than chance, that have fewer than ``min_support``
+    examples on one side, or that are never given; their scores are kept, and ``trust`` names them.
 
-    About seven passes over the probabilities; O(stored) for sparse input. Same bits for every ``n_jobs``.
+    Six passes over the probabilities; O(stored) for sparse input. Same bits for every ``n_jobs``.
 
     Examples
     --------
@@ -87,15 +93,15 @@ def audit(
     >>> noisy, wrong = inject_label_noise(truth, rate=0.02, random_state=0)
     >>> pred_probs = np.where(truth == 1, 0.9, 0.1)
     >>> result = mlkit.audit(noisy, pred_probs, label_names=list("0123456789"))
-    >>> len(result.cells()) == wrong.sum()
-    True
+    >>> len(result.cells()), int(wrong.sum())
+    (93, 93)
     >>> result.cells(top=1)[["id", "label", "direction", "suggested"]]
         id label direction  suggested
     0   29     3  spurious          0
     """
     check_choice("filter_by", filter_by, _engine.FILTERS)
     check_integer("min_support", min_support, low=0)
-    plan = ["reading", "thresholds", "joint", "flags", "ranking of labels", "scores"]
+    plan = ["reading", "thresholds", "joint", "ranking by label", "flags", "scores"]
     under_way = steps(plan, "audit", progress)
 
     next(under_way)
@@ -110,23 +116,27 @@ def audit(
         invalid_ids=invalid_ids,
         n_jobs=n_jobs,
     )
-    own_ids = None if ids is None else check_ids(ids, cells.shape[0])
+    own_ids = None if ids is None else check_ids(ids, cells.shape[0]).copy()
     folds = None if fold_ids is None else _check_folds(fold_ids, cells.shape[0])
 
     next(under_way)
     thresholds = _engine.thresholds(cells)
-    spread = None if folds is None else _fold_spread(cells, folds)
+    fold_spread = None if folds is None else _fold_spread(cells, folds, thresholds)
 
     next(under_way)
     flagger = _engine.Flagger(cells, filter_by, thresholds_=thresholds)
-    disagreements = _engine.count_disagreements(cells)
 
     next(under_way)
     auc = _engine.label_auc(cells)
-    status = _trust.label_status(cells.n_positive, cells.n_negative, auc[:, 0], min_support)
-    flagger.exclude(_trust.is_excluded(status))
+    needed = max(min_support, 0 if folds is None else len(folds))
+    status = _trust.label_status(cells.n_positive, cells.n_negative, auc[:, 0], needed)
+    in_sample = None
+    if (suspects := _trust.too_good(status, auc[:, 0])) is not None:
+        disagreements = _engine.count_disagreements(cells).sum(axis=1)
+        in_sample = _trust.in_sample(status, suspects, disagreements, cells.n_positive + cells.n_negative)
 
     next(under_way)
+    flagger.exclude(status.is_excluded)
     flagged = flagger.flagged()
 
     next(under_way)
@@ -140,26 +150,55 @@ def audit(
         thresholds=thresholds,
         auc=auc,
         status=status,
-        disagreements=disagreements,
-        fold_spread=spread,
+        in_sample=in_sample,
+        fold_spread=fold_spread,
         ids=own_ids,
         filter_by=filter_by,
         min_support=min_support,
     )
 
 
-def _check_folds(fold_ids: Any, n_rows: int) -> NDArray[Any]:
-    folds = np.asarray(fold_ids)
+def _check_folds(fold_ids: Any, n_rows: int) -> list[NDArray[np.int64]]:
+    """Return the rows of each fold."""
+    import pandas as pd
+
+    folds = read_array("fold_ids", fold_ids)
     if folds.shape != (n_rows,):
-        raise ValueError(f"fold_ids: expected {n_rows} fold numbers, one for each example, got shape {folds.shape}")
-    return folds
+        got = f"shape {folds.shape}" if folds.ndim else described(fold_ids)
+        raise ValueError(f"fold_ids: expected {n_rows} fold numbers, one for each example, got {got}")
+    try:
+        fold_of_row, values = pd.factorize(folds)
+    except TypeError:
+        raise TypeError("fold_ids: expected numbers or strings") from None
+    if (fold_of_row < 0).any():
+        row = int(np.argmin(fold_of_row))
+        raise ValueError(f"fold_ids: expected a fold for each example, got {described(folds[row])} at row {row}")
+    if 2 * len(values) > max(4, n_rows):
+        raise ValueError(
+            f"fold_ids: expected the numbers of a few folds, got {len(values)} different ones for {n_rows} examples "
+            "(folds that small cannot be compared)"
+        )
+    order = np.argsort(fold_of_row, kind="stable")
+    return np.split(order, np.cumsum(np.bincount(fold_of_row))[:-1])
 
 
-def _fold_spread(cells: Cells, folds: NDArray[Any]) -> NDArray[np.float64]:
-    """Largest difference of each label's two thresholds between folds; NaN where a fold lacks the side."""
-    by_fold = np.stack([_engine.thresholds(cells.take(np.flatnonzero(folds == f))) for f in np.unique(folds)])
-    by_fold[by_fold > 1] = np.nan
-    return by_fold.max(axis=0) - by_fold.min(axis=0)
+def _fold_spread(cells: Cells, folds: list[NDArray[np.int64]], thresholds: NDArray[np.float64]) -> _trust.FoldSpread:
+    """Compare each label's thresholds between the folds that have the side."""
+    shape = (cells.shape[1], 2)
+    low, high = np.full(shape, np.inf), np.full(shape, -np.inf)
+    n_low, n_high = np.ones(shape), np.ones(shape)
+    for rows in folds:
+        part = cells.take(rows)
+        here = _engine.thresholds(part)
+        n_here = np.stack([part.n_negative, part.n_positive], axis=1)
+        is_low, is_high = (n_here > 0) & (here < low), (n_here > 0) & (here > high)
+        low[is_low], n_low[is_low] = here[is_low], n_here[is_low]
+        high[is_high], n_high[is_high] = here[is_high], n_here[is_high]
+    spread = np.where(low < high, high - low, np.where(low == high, 0.0, np.nan))
+    # values in [0, 1] with mean t vary by at most sqrt(t (1 - t))
+    variance = np.clip(thresholds * (1 - thresholds), 0, None) * (1 / n_low + 1 / n_high)
+    is_shift = (spread > _trust.FOLD_SPREAD) & (spread > _trust.FOLD_ERRORS * np.sqrt(variance))
+    return _trust.FoldSpread(spread, is_shift)
 
 
 class LabelAudit:
@@ -173,7 +212,9 @@ class LabelAudit:
         One row for each label: ``label`` (its name, or number), ``support``, ``known``, ``threshold_0``,
         ``threshold_1``, ``auc``, ``auc_error`` (how far the area may be off: it is computed from 4,096 bins),
         ``spurious_n``, ``spurious_share`` (of the examples that carry the label), ``missing_n``, ``missing_share`` (of
-        those that do not), ``quality`` (1 - spurious_share), ``status`` ("ok", or why nothing is flagged).
+        those that do not), ``quality`` (1 - spurious_share), ``status`` ("ok", or why nothing is flagged; shares and
+        quality are NaN then). With ``fold_ids`` also ``fold_spread``: the largest difference of a threshold between
+        folds.
     trust : DataFrame
         What limits or qualifies the findings, most serious first: ``kind``, ``is_warning``, ``text``.
     scores : ndarray of shape (n_samples,)
@@ -198,9 +239,9 @@ class LabelAudit:
         scores: NDArray[np.float64],
         thresholds: NDArray[np.float64],
         auc: NDArray[np.float64],
-        status: NDArray[np.object_],
-        disagreements: NDArray[np.int64],
-        fold_spread: NDArray[np.float64] | None,
+        status: _trust.LabelStatus,
+        in_sample: _trust.Remark | None,
+        fold_spread: _trust.FoldSpread | None,
         ids: NDArray[Any] | None,
         filter_by: str,
         min_support: int,
@@ -211,28 +252,25 @@ class LabelAudit:
         self._thresholds = thresholds
         self._auc = auc
         self._status = status
+        self._fold_spread = fold_spread
         self._ids = ids
         self.filter_by = filter_by
         self.min_support = min_support
         n_labels = cells.shape[1]
-        by_group = np.bincount(flagged.labels * 2 + flagged.given, minlength=2 * n_labels).reshape(-1, 2)
+        by_group = np.bincount(flagged.labels * np.int64(2) + flagged.given, minlength=2 * n_labels).reshape(-1, 2)
         self._n_missing, self._n_spurious = by_group[:, 0], by_group[:, 1]
-        tied = flagged.tied[~np.repeat(_trust.is_excluded(status), flagged.tied.size // n_labels)]
-        self._remarks = _trust.remarks(
-            status=status,
-            n_positive=cells.n_positive,
-            n_negative=cells.n_negative,
-            disagreements=disagreements,
-            auc=auc[:, 0],
-            n_spurious=int(self._n_spurious.sum()),
-            n_missing=int(self._n_missing.sum()),
-            n_tied=int(tied.sum()),
-            n_tied_labels=int((tied > 0).sum()),
-            fold_spread=fold_spread,
-            notes=cells.labels.notes,
-            names=cells.label_names,
-            min_support=min_support,
-        )
+        self._n_flagged_rows = int(np.count_nonzero(np.diff(flagged.indptr)))
+        names = cells.label_names
+        remarks = [
+            in_sample,
+            _trust.incomplete(int(self._n_spurious.sum()), int(self._n_missing.sum()), cells.labels.background),
+            None if fold_spread is None else _trust.fold_shift(fold_spread, status, names),
+            *_trust.excluded(status, filter_by, names),
+            _trust.saturation(self._n_flagged_rows / cells.shape[0], self._expected_share, n_labels),
+            _trust.ties(flagged.tied, n_labels),
+            *_trust.reading(cells.labels.notes),
+        ]
+        self._remarks = sorted([r for r in remarks if r is not None], key=lambda remark: not remark.is_warning)
 
     @property
     def label_names(self) -> tuple[str, ...] | None:
@@ -250,8 +288,11 @@ class LabelAudit:
         import pandas as pd
 
         n_positive, n_negative = self._cells.n_positive, self._cells.n_negative
-        spurious_share = _share(self._n_spurious, n_positive)
-        return pd.DataFrame(
+        judged = self._status.kind == _trust.OK
+        if self.filter_by == "predicted_neq_given":  # needs no threshold for absence
+            judged |= self._status.kind == _trust.CONSTANT_1
+        spurious_share = np.where(judged, _share(self._n_spurious, n_positive), np.nan)
+        frame = pd.DataFrame(
             {
                 "label": self._name_column(np.arange(self.shape[1])),
                 "support": n_positive,
@@ -263,11 +304,14 @@ class LabelAudit:
                 "spurious_n": self._n_spurious,
                 "spurious_share": spurious_share,
                 "missing_n": self._n_missing,
-                "missing_share": _share(self._n_missing, n_negative),
+                "missing_share": np.where(judged, _share(self._n_missing, n_negative), np.nan),
                 "quality": 1 - spurious_share,
-                "status": self._status,
+                "status": self._status.text,
             }
         )
+        if self._fold_spread is not None:
+            frame["fold_spread"] = np.fmax(*self._fold_spread.spread.T)
+        return frame
 
     def cells(
         self, top: int | None = None, *, label: str | int | None = None, direction: str | None = None
@@ -300,6 +344,8 @@ class LabelAudit:
         if direction is not None:
             keep &= flagged.given == DIRECTIONS.index(check_choice("direction", direction, DIRECTIONS))
         which = np.flatnonzero(keep)
+        if top is not None and 0 < top < which.size // 4:  # sort no more than can be shown
+            which = which[score[which] <= np.partition(score[which], top - 1)[top - 1]]
         which = which[np.argsort(score[which], kind="stable")][:top]
         given = flagged.given[which]
         return pd.DataFrame(
@@ -337,15 +383,15 @@ class LabelAudit:
         top = None if top is None else check_integer("top", top, low=0)
         n_flagged = np.diff(self._flagged.indptr)
         rows = rank_rows(n_flagged > 0, self.scores)[:top]
-        given = [self._given(row) for row in rows]
+        given, suggested = self._label_sets(rows)
         return pd.DataFrame(
             {
                 "id": self._id_column(rows),
                 "row": rows,
                 "score": self.scores[rows],
                 "n_flagged": n_flagged[rows],
-                "given": self._name_lists(given),
-                "suggested": self._name_lists([np.setxor1d(g, self._flips(row)) for g, row in zip(given, rows)]),
+                "given": given,
+                "suggested": suggested,
                 "rank": np.arange(1, rows.size + 1),
             }
         )
@@ -359,8 +405,8 @@ class LabelAudit:
         n_positive, n_negative = int(self._cells.n_positive.sum()), int(self._cells.n_negative.sum())
         known = n_positive + n_negative
         n_spurious, n_missing = int(self._n_spurious.sum()), int(self._n_missing.sum())
-        flagged_rows = int((np.diff(self._flagged.indptr) > 0).sum())
-        excluded = int(_trust.is_excluded(self._status).sum())
+        n_excluded = int(self._status.is_excluded.sum())
+        expected = self._expected_share
         rows: list[tuple[str, int, float]] = [
             ("examples", n, np.nan),
             ("labels", n_labels, np.nan),
@@ -369,9 +415,9 @@ class LabelAudit:
             ("flagged cells", n_spurious + n_missing, _ratio(n_spurious + n_missing, known)),
             ("flagged as spurious, of the given labels", n_spurious, _ratio(n_spurious, n_positive)),
             ("flagged as missing, of the labels not given", n_missing, _ratio(n_missing, n_negative)),
-            ("examples with a flagged cell", flagged_rows, flagged_rows / n),
-            ("  the same if flags fell at random", round(n * self._expected_share()), self._expected_share()),
-            ("labels in which nothing is flagged, see trust", excluded, excluded / n_labels),
+            ("examples with a flagged cell", self._n_flagged_rows, self._n_flagged_rows / n),
+            (AT_RANDOM, round(n * expected), expected),
+            ("labels in which nothing is flagged, see trust", n_excluded, n_excluded / n_labels),
         ]
         frame = pd.DataFrame(rows, columns=["measure", "value", "share"])
         return frame.set_index("measure")
@@ -385,19 +431,21 @@ class LabelAudit:
         return pd.DataFrame(records, columns=["kind", "is_warning", "text"])
 
     def to_json(self) -> str:
-        """Return summary, trust and labels as JSON text."""
-        summary = {
-            name.strip(): {"value": int(row["value"]), "share": None if np.isnan(row["share"]) else float(row["share"])}
-            for name, row in self.summary.iterrows()
-        }
-        content = {
-            "summary": summary,
-            "trust": self.trust.to_dict(orient="records"),
-            "labels": json.loads(self.labels.to_json(orient="records", double_precision=15)),
+        """Return summary, trust and labels as JSON text, null where a number is NaN."""
+        summary, labels = self.summary, self.labels
+        head = {
             "filter_by": self.filter_by,
             "min_support": self.min_support,
+            "summary": {
+                name: {"value": value, "share": share}
+                for name, value, share in zip(summary.index, _plain(summary["value"]), _plain(summary["share"]))
+            },
+            "trust": [{"kind": r.kind, "is_warning": r.is_warning, "text": r.text} for r in self._remarks],
         }
-        return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+        encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+        rows = [encode(dict(zip(labels, row))) for row in zip(*(_plain(labels[name]) for name in labels))]
+        start = json.dumps(head, indent=2, ensure_ascii=False, allow_nan=False).removesuffix("\n}")
+        return start + ',\n  "labels": [\n    ' + ",\n    ".join(rows) + "\n  ]\n}\n"  # a line for each label
 
     def save(self, folder: str | Path) -> list[Path]:
         """Write ``labels.csv``, ``cells.csv``, ``examples.csv`` and ``summary.json``.
@@ -419,13 +467,14 @@ class LabelAudit:
         return write_audit(self, Path(folder))
 
     def plot_labels(self, *, top: int = 20, ax: Any = None) -> Any:
-        """Draw the labels with the largest shares of flagged cells, spurious and missing side by side.
+        """Draw the labels with the most flagged cells, spurious and missing side by side.
 
         Parameters
         ----------
         top : int, default=20
-            How many labels.
+            How many labels, the most flagged first.
         ax : matplotlib Axes, optional
+            Where to draw; default: a new figure.
 
         Returns
         -------
@@ -446,8 +495,9 @@ class LabelAudit:
         Parameters
         ----------
         label : str or int, optional
-            The cells of one label, by what was given; default: the examples' scores.
+            The probabilities of one label, by what was given; default: the examples' scores.
         ax : matplotlib Axes, optional
+            Where to draw; default: a new figure.
 
         Returns
         -------
@@ -464,10 +514,11 @@ class LabelAudit:
 
     def __repr__(self) -> str:
         n, n_labels = self.shape
-        lines = [f"LabelAudit: {n} examples x {n_labels} labels ({self.filter_by})"]
-        for name, row in self.summary.iterrows():
-            share = "" if np.isnan(row["share"]) else f"{100 * row['share']:8.2f} %"
-            lines.append(f"  {name:<48}{int(row['value']):>12,}{share}")
+        size = f"{_trust.counted(n, 'example')} x {_trust.counted(n_labels, 'label')}"
+        lines = [f"LabelAudit: {size} ({self.filter_by})"]
+        for name, value, share in self.summary.itertuples():
+            indented = f"  {name}" if name == AT_RANDOM else name
+            lines.append(f"  {indented:<46}{value:>14,}{_trust.percent(share):>12}".rstrip())
         lines.append("Flags are candidates for review: where people checked them, about half were errors.")
         if self._remarks:
             lines.append("Trust:")
@@ -481,11 +532,22 @@ class LabelAudit:
 
     # What follows serves the methods above and the modules that draw and write.
 
+    @cached_property
     def _expected_share(self) -> float:
-        """Share of examples with a flag if each label's flags fell on its examples independently."""
-        known = self._cells.n_positive + self._cells.n_negative
-        rate = _share(self._n_spurious + self._n_missing, known)
-        return float(-np.expm1(np.log1p(-np.minimum(np.nan_to_num(rate), 1 - 1e-12)).sum()))
+        """Share of examples with a flag if each label's flags fell on its known examples independently."""
+        labels = self._cells.labels
+        rate = _share(self._n_spurious + self._n_missing, self._cells.n_positive + self._cells.n_negative)
+        log_none = np.log1p(-np.minimum(np.nan_to_num(rate), 1 - 2.0**-53))  # by label: log P(no flag)
+        indptr, indices, values = labels._cells
+        known_everywhere, weights = 0.0, log_none[indices]
+        if labels.background == "negative":
+            known_everywhere = log_none.sum()
+            if values is None:
+                return float(abs(np.expm1(known_everywhere)))
+            weights = np.where(values < 0, -weights, 0.0)
+        rows = np.repeat(np.arange(labels.shape[0]), np.diff(indptr))
+        by_row = known_everywhere + np.bincount(rows, weights=weights, minlength=labels.shape[0])
+        return float(np.abs(np.expm1(np.minimum(by_row, 0.0))).mean())
 
     def _name_column(self, numbers: NDArray[Any]) -> NDArray[Any]:
         names = self.label_names
@@ -499,31 +561,63 @@ class LabelAudit:
         if isinstance(label, str):
             if names is None:
                 raise ValueError(f"label: expected a number, got {label!r} (the labels have no names)")
-            return names.index(check_choice("label", label, names) if len(names) <= 20 else _check_name(label, names))
+            if label not in names:
+                known = list_labels(np.arange(len(names)), names)
+                raise ValueError(f"label: expected one of {known}, got {label!r}{suggest(label, names)}")
+            return names.index(label)
         return check_integer("label", label, low=0, high=self.shape[1] - 1)
 
-    def _given(self, row: int) -> NDArray[np.int32]:
-        labels = self._cells.labels
-        return labels.indices[labels.indptr[row] : labels.indptr[row + 1]]
+    def _label_sets(self, rows: NDArray[np.int64]) -> tuple[list[list[Any]], list[list[Any]]]:
+        """The given label set of each row, and the one with the flagged cells turned round."""
+        labels, flagged, n_labels = self._cells.labels, self._flagged, np.int64(self.shape[1])
+        given_bounds, given_at = take_rows(labels.indptr, rows)
+        flag_bounds, flags_at = take_rows(flagged.indptr, rows)
+        given, flips = labels.indices[given_at], flagged.labels[flags_at]
+        places = np.arange(rows.size)
+        cells = np.concatenate(
+            [
+                np.repeat(places, np.diff(given_bounds)) * n_labels + given,
+                np.repeat(places, np.diff(flag_bounds)) * n_labels + flips,
+            ]
+        )
+        cells, times = np.unique(cells, return_counts=True)
+        cells = cells[times == 1]  # in one of the two: turned round
+        bounds = np.searchsorted(cells, np.arange(rows.size + 1) * n_labels)
+        return self._split(given, given_bounds), self._split(cells % n_labels, bounds)
 
-    def _flips(self, row: int) -> NDArray[np.int32]:
-        return self._flagged.labels[self._flagged.indptr[row] : self._flagged.indptr[row + 1]]
+    def _split(self, numbers: NDArray[Any], bounds: NDArray[Any]) -> list[list[Any]]:
+        flat, ends = self._name_column(numbers).tolist(), bounds.tolist()
+        return [flat[begin:end] for begin, end in itertools.pairwise(ends)]
 
-    def _name_lists(self, lists: list[NDArray[np.int32]]) -> list[list[Any]]:
-        return [self._name_column(numbers).tolist() for numbers in lists]
+    def __getstate__(self) -> dict[str, Any]:
+        """What a pickle holds: compiled views of the probabilities are left out, and made again."""
+        state = self.__dict__.copy()
+        cells: Cells = state.pop("_cells")
+        probs = cells.probs
+        state["_parts"] = cells.labels, (probs.shape, np.asarray(probs.array), probs.indptr, probs.indices, probs.clip)
+        state["_n_threads"] = cells.n_threads
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        labels, (shape, array, indptr, indices, clip) = state.pop("_parts")
+        n_threads = state.pop("_n_threads")
+        if indptr is None:
+            core = _core.labels.Scores(array, clip)
+        else:
+            core = _core.labels.Scores(indptr, indices, array, shape[1], clip)
+        probs = Probabilities(shape, array, indptr, indices, core, clip)
+        self.__dict__.update(state, _cells=Cells(labels, probs, n_threads))
 
 
-def _check_name(label: str, names: Sequence[str]) -> str:
-    from mlkit._validation.params import suggest
-
-    if label not in names:
-        shown = list_labels(np.arange(len(names)), names)
-        raise ValueError(f"label: expected one of {shown}, got {label!r}{suggest(label, names)}")
-    return label
+def _plain(column: Any) -> list[Any]:
+    """A frame's column as JSON knows values: NaN is None."""
+    return [None if value != value else value for value in column.tolist()]
 
 
 def _share(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
-    return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
+    share = np.full(part.shape, np.nan)
+    np.divide(part, whole, out=share, where=whole > 0)
+    return share
 
 
 def _ratio(part: int, whole: int) -> float:

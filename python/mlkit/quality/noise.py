@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlkit import _core
 from mlkit._validation.cells import Cells, check_cells
 from mlkit._validation.params import check_choice, check_integer, check_number
 from mlkit.quality import _engine
@@ -127,7 +126,7 @@ def likelihood_counts(
     from scipy.stats import chi2
 
     interior, border = chi2.ppf(confidence, 1), chi2.ppf(max(0.0, 2 * confidence - 1), 1)
-    found = _core.quality.noise_rates(*cells.core, cells.n_negative, interior, border, cells.n_threads)
+    found = _engine.noise_rates(cells, interior, border)
     wrong, low, high, variance = (found[:, :, k] for k in (3, 4, 5, 6))
     chance = interior * variance  # of the count itself, were the rates known
     side = np.stack([cells.n_negative, cells.n_positive], axis=1)

@@ -12,102 +12,155 @@ from mlkit._validation.optional import require
 if TYPE_CHECKING:
     from mlkit.quality.audit import LabelAudit
 
-_SPURIOUS, _MISSING, _PLAIN = "#b2402f", "#2f6db2", "#b9b9b9"
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+# one blue, one vermilion, greys: told apart also by those who see no red or no green, and in grey print
+SPURIOUS, MISSING, PLAIN, DARK = "#c1440e", "#2b6cb0", "#d0d0d0", "#4d4d4d"
+_ROW = 0.27  # inches for a label
+_LONGEST = 40  # characters of a name
+_BINS = np.linspace(0, 1, 51)
 
 
 def _axes(ax: Any, size: tuple[float, float]) -> Any:
+    """The caller's axes; or those of a new figure, made by pyplot so that notebooks and ``show`` know it."""
     if ax is not None:
         return ax
     pyplot = require("matplotlib.pyplot", extra="plot", purpose="plotting")
     return pyplot.subplots(figsize=size, layout="constrained")[1]
 
 
+def _text(name: Any) -> str:
+    """A name as a picture shows it: on one line, not too long, dollars as dollars."""
+    text = " ".join(str(name).split())
+    text = text if len(text) <= _LONGEST else text[: _LONGEST - 1].rstrip() + "…"
+    return text.replace("$", r"\$")
+
+
+def _tidy(ax: Any, *hidden: str) -> None:
+    ax.spines[list(hidden)].set_visible(False)
+    ax.set_axisbelow(True)
+
+
+def _legend_above(ax: Any, columns: int) -> None:
+    ax.legend(
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        ncols=columns,
+        frameon=False,
+        borderaxespad=0.2,
+        handlelength=1.2,
+        fontsize="small",
+    )
+
+
 def plot_labels(audit: LabelAudit, *, top: int, ax: Any) -> Any:
-    """Bars of the flagged shares: spurious to the left, missing to the right."""
+    """Bars of the numbers of flagged cells: spurious to the left, missing to the right, each with its share."""
     frame = audit.labels
-    weight = (frame["spurious_n"] + frame["missing_n"]).to_numpy()
-    order = np.argsort(-weight, kind="stable")[: min(top, len(frame))][::-1]
+    n_flagged = (frame["spurious_n"] + frame["missing_n"]).to_numpy()
+    order = np.argsort(-n_flagged, kind="stable")[:top]
     chosen = frame.iloc[order]
-    ax = _axes(ax, (7.5, 1.2 + 0.28 * len(chosen)))
+    ax = _axes(ax, (7.5, 1.3 + _ROW * len(chosen)))
     places = np.arange(len(chosen))
-    spurious = 100 * np.nan_to_num(chosen["spurious_share"].to_numpy(dtype=float))
-    missing = 100 * np.nan_to_num(chosen["missing_share"].to_numpy(dtype=float))
-    ax.barh(places, -spurious, color=_SPURIOUS, label="spurious: flagged share of the examples that carry it")
-    ax.barh(places, missing, color=_MISSING, label="missing: flagged share of the others")
-    ax.axvline(0, color="black", linewidth=0.8)
-    names = [str(name) for name in chosen["label"]]
-    ax.set_yticks(places, [f"{name}  (n = {support})" for name, support in zip(names, chosen["support"])])
-    ax.xaxis.set_major_formatter(lambda x, _: f"{abs(x):g} %")
-    ax.margins(y=0.01)
-    ax.set_xlabel("flagged cells (candidates for review)")
-    ax.legend(loc="upper center", bbox_to_anchor=(0.4, -1.0 / (1.2 + 0.28 * len(chosen)) - 0.05), frameon=False)
-    ax.spines[["top", "right"]].set_visible(False)
+    sides = (
+        ("spurious", -1, SPURIOUS, "spurious, % of the given"),
+        ("missing", 1, MISSING, "missing, % of the not given"),
+    )
+    for side, sign, color, legend in sides:
+        counts = chosen[f"{side}_n"].to_numpy()
+        bars = ax.barh(places, sign * counts, height=0.72, color=color, label=legend)
+        shares = chosen[f"{side}_share"].to_numpy(dtype=float)
+        texts = [f"{100 * share:.2g} %" if n else "" for n, share in zip(counts, shares)]
+        ax.bar_label(bars, texts, padding=3, fontsize="small", color=DARK)
+    ax.axvline(0, color=DARK, linewidth=0.8)
+    ax.set_yticks(
+        places, [f"{_text(name)}   n = {support:,}" for name, support in zip(chosen["label"], chosen["support"])]
+    )
+    ax.set_ylim(len(chosen) - 0.4, -0.6)  # the most flagged on top
+    ax.tick_params(axis="y", length=0)
+    _widen(ax, int(chosen["spurious_n"].max()), int(chosen["missing_n"].max()))
+    shown = f", the {len(chosen):,} most flagged of {len(frame):,} labels" if len(chosen) < len(frame) else ""
+    ax.set_xlabel(f"flagged cells: candidates for review{shown}" if n_flagged.any() else "no cell is flagged")
+    ax.grid(axis="x", color="#e6e6e6", linewidth=0.8)
+    _legend_above(ax, 1)
+    _tidy(ax, "top", "right", "left")
     return ax
+
+
+def _widen(ax: Any, left: int, right: int) -> None:
+    """Room for the texts at the ends of the bars; whole numbers, without a sign, below."""
+    if not left and not right:
+        ax.set_xlim(-1, 1)
+        ax.set_xticks([0])
+        return
+    room = 0.2 * (left + right)  # of the axes, a seventh on either side
+    ax.set_xlim(-left - room if left else 0, right + room if right else 0)
+    ax.locator_params(axis="x", nbins=7, integer=True)
+    ax.xaxis.set_major_formatter(lambda x, _: f"{abs(x):,.0f}")
 
 
 def plot_score_hist(audit: LabelAudit, label: int | None, *, ax: Any) -> Any:
-    """Histogram of examples' scores, or of one label's cells by what was given."""
-    ax = _axes(ax, (7.0, 3.6))
-    bins = np.linspace(0, 1, 51)
+    """Histogram of examples' scores, or of one label's cells by what was given; the flagged ones in front."""
+    ax = _axes(ax, (7.0, 3.8))
     if label is None:
-        flagged = np.diff(audit._flagged.indptr) > 0
+        has_flag = np.diff(audit._flagged.indptr) > 0
         known = ~np.isnan(audit.scores)
-        _stack(
-            ax,
-            bins,
-            [audit.scores[known & ~flagged], audit.scores[known & flagged]],
-            ["no flagged cell", "a flagged cell"],
-            [_PLAIN, _SPURIOUS],
-        )
-        ax.set_xlabel("label quality score of the example")
-        ax.set_ylabel("examples (log scale)")
+        parts = [(audit.scores[known], PLAIN, "all"), (audit.scores[known & has_flag], SPURIOUS, "with a flagged cell")]
+        ax.set_xlabel("label quality score of the example (low: suspicious)")
     else:
         p, given, is_flagged = label_column(audit, label)
         parts = [
-            p[(given == 0) & ~is_flagged],
-            p[(given == 1) & ~is_flagged],
-            p[(given == 0) & is_flagged],
-            p[(given == 1) & is_flagged],
+            (p[given == 0], PLAIN, "not given"),
+            (p[(given == 0) & is_flagged], MISSING, "flagged as missing"),
+            (p[(given == 1) & is_flagged], SPURIOUS, "flagged as spurious"),
         ]
-        _stack(
-            ax,
-            bins,
-            parts,
-            ["not given", "given", "not given, flagged as missing", "given, flagged as spurious"],
-            ["#dddddd", "#9a9a9a", _MISSING, _SPURIOUS],
-        )
         names = audit.label_names
-        ax.set_title(str(label) if names is None else names[label])
-        ax.set_xlabel("probability of the label")
-        ax.set_ylabel("examples (log scale)")
+        ax.set_xlabel(f"probability of {f'label {label}' if names is None else _text(names[label])}")
+    tallest = 0
+    for (
+        values,
+        color,
+        name,
+    ) in parts:  # in front of, not on top of each other: logarithmic heights are read from the axis
+        tallest = max(tallest, _hist(ax, values, name, color=color))
+    if label is not None:
+        tallest = max(tallest, _hist(ax, p[given == 1], "given", histtype="step", color=DARK, linewidth=1.4))
     ax.set_yscale("log")
-    ax.legend(frameon=False)
-    ax.spines[["top", "right"]].set_visible(False)
+    ax.set_ylim(0.7, max(10.0, 1.6 * tallest))
+    ax.set_xlim(0, 1)
+    ax.set_ylabel("examples (log scale)")
+    _legend_above(ax, 2)
+    _tidy(ax, "top", "right")
     return ax
 
 
-def _stack(ax: Any, bins: NDArray[Any], parts: list[NDArray[Any]], names: list[str], colors: list[str]) -> None:
-    ax.hist(parts, bins=bins, stacked=True, label=names, color=colors)
+def _hist(ax: Any, values: Floats, name: str, **style: Any) -> int:
+    """Draw a histogram and return the largest count."""
+    counts, _, _ = ax.hist(values, bins=_BINS, label=f"{name}: {values.size:,}", **style)
+    return int(counts.max())
 
 
-def label_column(audit: LabelAudit, label: int) -> tuple[NDArray[np.float64], NDArray[np.int8], NDArray[np.bool_]]:
+def label_column(audit: LabelAudit, label: int) -> tuple[Floats, NDArray[np.int8], Mask]:
     """One label's probabilities, given values and flags over its known cells."""
     n = audit.shape[0]
     cells, flagged = audit._cells, audit._flagged
-    given = cells.labels.to_csr()[:, [label]].toarray()[:, 0]
-    known = np.ones(n, bool)
-    if cells.labels.background == "unknown":
-        indptr, indices, _ = cells.labels._cells
-        known = np.zeros(n, bool)
-        known[np.repeat(np.arange(n), np.diff(indptr))[indices == label]] = True
-    known &= given >= 0
-    if cells.probs.is_sparse:
-        stored = np.repeat(np.arange(n), np.diff(cells.probs.indptr))
-        here = cells.probs.indices == label
-        p = np.zeros(n)
-        p[stored[here]] = cells.probs.array[here]
+    indptr, indices, values = cells.labels._cells
+    stored = np.flatnonzero(indices == label)
+    given = np.full(n, -1 if cells.labels.background == "unknown" else 0, np.int8)
+    given[_rows_of(stored, indptr)] = 1 if values is None else values[stored]
+    probs = cells.probs
+    if probs.indptr is None:
+        p = np.asarray(probs.array[:, label], np.float64)
     else:
-        p = cells.probs.array[:, label].astype(np.float64)
+        stored = np.flatnonzero(probs.indices == label)
+        p = np.zeros(n)
+        p[_rows_of(stored, probs.indptr)] = probs.array[stored]
     is_flagged = np.zeros(n, bool)
-    is_flagged[flagged.rows[flagged.labels == label]] = True
-    return p[known], given[known], is_flagged[known]
+    is_flagged[_rows_of(np.flatnonzero(flagged.labels == label), flagged.indptr)] = True
+    known = given >= 0
+    return np.clip(p[known], 0, 1), given[known], is_flagged[known]
+
+
+def _rows_of(entries: NDArray[np.int64], indptr: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The rows of entries of compressed rows."""
+    return np.searchsorted(indptr, entries, side="right") - 1

@@ -14,6 +14,8 @@ from mlkit._validation.params import check_choice, check_flag, check_integer, ch
 from mlkit.quality import _engine
 from mlkit.quality.issues import check_compat
 
+_NOT_ADJUSTABLE = ("confidence_weighted_entropy", _engine.ERROR_POSTERIOR)
+
 
 def get_label_quality_scores(
     labels: Any,
@@ -129,10 +131,10 @@ def get_label_quality_scores(
 
 
 def _check_adjustment(adjust_pred_probs: Any, method: str) -> None:
-    if check_flag("adjust_pred_probs", adjust_pred_probs) and method == "confidence_weighted_entropy":
+    if check_flag("adjust_pred_probs", adjust_pred_probs) and method in _NOT_ADJUSTABLE:
         raise ValueError(
-            "adjust_pred_probs: expected False with method='confidence_weighted_entropy', got True "
-            "(a shifted probability has no entropy; use another method)"
+            f"adjust_pred_probs: expected False with method={method!r}, got True "
+            "(a shifted number is no probability; use another method)"
         )
 
 
@@ -150,7 +152,7 @@ def _call_aggregator(
     for begin in range(0, n, block):
         end = min(n, begin + block)
         part = cells if block >= n else cells.rows(begin, end)
-        scores = _cell_scores(part, method, thresholds, compat)
+        scores = _engine.cell_scores(part, method, thresholds, compat)
         result = np.asarray(aggregator(scores), np.float64)
         if result.shape != (end - begin,):
             raise ValueError(
@@ -159,12 +161,6 @@ def _call_aggregator(
             )
         out[begin:end] = result
     return out
-
-
-def _cell_scores(
-    cells: Cells, method: str, thresholds: NDArray[np.float64] | None, compat: str | None
-) -> NDArray[np.float64]:
-    return _core.quality.cell_scores(*cells.core, _engine.score_kind(method, compat), thresholds, cells.n_threads)
 
 
 def get_cell_quality_scores(
@@ -190,7 +186,11 @@ def get_cell_quality_scores(
     ----------
     labels, pred_probs, unknown, label_names, nan_policy, from_logits, force, invalid_ids, compat, n_jobs
         See :func:`mlkit.quality.find_label_issues`.
-    method, adjust_pred_probs
+    method : {"self_confidence", "normalized_margin", "confidence_weighted_entropy", "error_posterior"}
+        The first three as in :func:`get_label_quality_scores`. "error_posterior": 1 - P(the given value is wrong), from
+        the label's flip rates as :func:`estimate_noise_rates` finds them, if ``pred_probs`` are calibrated to the true
+        labels.
+    adjust_pred_probs : bool, default=False
         See :func:`get_label_quality_scores`.
     top : int, optional
         Return only so many of the worst cells, as a table.
@@ -226,7 +226,7 @@ def get_cell_quality_scores(
     0    1   dog      1  0.2    0.2
     1    1   cat      0  0.7    0.3
     """
-    check_choice("method", method, _engine.METHODS)
+    check_choice("method", method, (*_engine.METHODS, _engine.ERROR_POSTERIOR))
     _check_adjustment(adjust_pred_probs, method)
     check_compat(compat)
     limit = check_memory("memory_limit", memory_limit)
@@ -252,24 +252,27 @@ def get_cell_quality_scores(
                 f"memory_limit: the scores of all {cells.shape[0]} x {cells.shape[1]} cells need {format_bytes(size)}, "
                 f"the limit is {format_bytes(limit)} (top= returns only the worst cells)"
             )
-    thresholds = _engine.thresholds(cells, compat) if adjust_pred_probs else None
+    if method == _engine.ERROR_POSTERIOR:
+        parameters: NDArray[np.float64] | None = _engine.flip_rates(cells)
+    else:
+        parameters = _engine.thresholds(cells, compat) if adjust_pred_probs else None
     if top is None:
-        return _cell_scores(cells, method, thresholds, compat)
-    return worst_cells(cells, top, method, thresholds, compat)
+        return _engine.cell_scores(cells, method, parameters, compat)
+    return worst_cells(cells, top, method, parameters, compat)
 
 
 def worst_cells(
     cells: Cells,
     top: int,
     method: str = "self_confidence",
-    thresholds: NDArray[np.float64] | None = None,
+    parameters: NDArray[np.float64] | None = None,
     compat: str | None = None,
 ) -> Any:
-    """The ``top`` worst cells as a DataFrame."""
+    """The ``top`` worst cells as a DataFrame; ``parameters`` are the method's, two numbers a label."""
     import pandas as pd
 
     row, label, given, p, score = _core.quality.worst_cells(
-        *cells.core, _engine.score_kind(method, compat), thresholds, top, cells.n_threads
+        *cells.core, _engine.score_kind(method, compat), parameters, top, cells.n_threads
     )
     names = cells.label_names
     column: Any = label if names is None else np.asarray(names, object)[label]

@@ -156,9 +156,9 @@ inline double aggregate(const AggregateRule& rule, RowScores& row, detail::Small
     const auto mean_of = [&](auto f) { return detail::grouped_sum(row, f) / static_cast<double>(n); };
     switch (rule.kind) {
         case Aggregate::softmin:
-            return detail::softmin(row, rule.temperature);
+            return std::min(1.0, detail::softmin(row, rule.temperature));  // rounding
         case Aggregate::mean:
-            return mean_of([](double v) { return v; });
+            return std::min(1.0, mean_of([](double v) { return v; }));
         case Aggregate::log:
             return mean_of([](double v) { return std::log(v + 1e-8); });
         case Aggregate::max: {

@@ -163,7 +163,7 @@ class NoiseLikelihood {
     /// Where the profile deviance of rate `which` reaches `limit` on the way to `end`; `end` itself if it never does.
     FlipRates bound(int which, const FlipRates& best, double top, double limit, double end) const {
         const auto deviance = [&](const FlipRates& r) { return 2 * (top - value(r)); };
-        if (best[which] == end) return best;
+        if (best[which] == end || limit <= 0) return best;
         FlipRates outside = fit_other(which, end, best);
         if (deviance(outside) <= limit) return outside;
         FlipRates inside = best;

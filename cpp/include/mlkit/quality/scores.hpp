@@ -1,6 +1,7 @@
 #pragma once
 // How plausible the given label of one cell is: low = suspicious.
 
+#include <algorithm>
 #include <cmath>
 
 #include "mlkit/core/cells.hpp"
@@ -12,58 +13,81 @@ namespace mlkit::quality {
 enum class CellScore {
     self_confidence,              ///< also the normalised margin: with two outcomes they are one number
     confidence_weighted_entropy,  ///< Kuan and Mueller, "Model-agnostic label quality scoring", 2022
-    peer_entropy                  ///< the same with the peer's floors, under which certainty scores 0
+    peer_entropy,                 ///< the same with the peer's floors, under which certainty scores 0
+    error_posterior               ///< 1 - P(the given value is wrong), from the label's flip rates
 };
 
-/// Scores one cell. `thresholds` (labels, 2), where given, shift each label's probabilities so that rare labels do not
-/// look suspicious as such: s' = (s - t_given + t_max) / (1 - t_0 - t_1 + 2 t_max).
+/// Scores one cell. `parameters` are two numbers a label: for error_posterior its flip rates P(given 0 | true 1) and
+/// P(given 1 | true 0), see noise_rates.hpp; for the others, where given, confident thresholds that shift each label's
+/// probabilities so that rare labels do not look suspicious as such: s' = (s - t_given + t_max) / (1 - t_0 - t_1 + 2
+/// t_max).
 class CellScorer {
   public:
-    CellScorer(CellScore kind, const double* thresholds) : kind_(kind), thresholds_(thresholds) {}
+    CellScorer(CellScore kind, const double* parameters)
+        : kind_(kind),
+          thresholds_(kind == CellScore::error_posterior ? nullptr : parameters),
+          flip_rates_(kind == CellScore::error_posterior ? parameters : nullptr) {}
 
     bool is_adjusted() const { return thresholds_ != nullptr; }
 
     double operator()(Index label, int given, double p) const {
-        double s = self_confidence(given, p);
-        if (thresholds_) s = adjust(s, label, given);
-        return kind_ == CellScore::self_confidence ? s : entropy_score(s);
+        if (kind_ == CellScore::error_posterior) return posterior(label, given, p);
+        if (kind_ != CellScore::self_confidence) return entropy_score(given, p);
+        const double s = self_confidence(given, p);
+        return thresholds_ ? adjust(s, label, given) : s;
     }
 
     /// The scores of a whole row as if every label were given 0.
     void absent_row(const DenseRow& row, double* out) const {
+        if (kind_ != CellScore::self_confidence) {
+            for (Index j = 0; j < row.size; ++j) out[j] = (*this)(j, 0, row.p[j]);
+            return;
+        }
         simd::complement(row.p, out, row.size);
         if (thresholds_)
             for (Index j = 0; j < row.size; ++j) out[j] = adjust(out[j], j, 0);
-        if (kind_ != CellScore::self_confidence)
-            for (Index j = 0; j < row.size; ++j) out[j] = entropy_score(out[j]);
     }
 
     /// The score of a cell that is neither given nor scored.
     double background(Index label) const { return (*this)(label, 0, 0.0); }
 
   private:
+    double posterior(Index label, int given, double p) const {
+        const double missing = flip_rates_[2 * label], spurious = flip_rates_[2 * label + 1];
+        const double g = p * (1 - missing) + (1 - p) * spurious;
+        const double right = given ? p * (1 - missing) : (1 - p) * (1 - spurious);
+        const double all = given ? g : 1 - g;
+        return all > 0 ? std::min(1.0, right / all) : 1.0;
+    }
+
     double adjust(double s, Index label, int given) const {
         const double* t = thresholds_ + 2 * label;
         const double t_max = std::max(t[0], t[1]);
-        return (s - t[given] + t_max) / (1.0 - t[0] - t[1] + 2.0 * t_max);
+        const double adjusted = (s - t[given] + t_max) / (1.0 - t[0] - t[1] + 2.0 * t_max);
+        return std::clamp(adjusted, 0.0, 1.0);  // rounding
     }
 
-    double entropy_score(double s) const {
-        double entropy = 0;  // bits; 0 log 0 = 0
-        for (const double q : {s, 1.0 - s})
-            if (q > 0) entropy -= q * std::log2(q);
+    double entropy_score(int given, double p) const {
+        constexpr double ln2 = 0.69314718055994531;
+        const double s = self_confidence(given, p), other = given ? 1.0 - p : p;
+        const double m = std::min(s, other);  // the smaller is exact: the logarithm of the larger is log1p of it
         if (kind_ == CellScore::peer_entropy) {
             constexpr double floor = 1e-6;
+            const double entropy = m > 0 ? -(m * std::log(m) + (1.0 - m) * std::log1p(-m)) / ln2 : 0.0;
             const double ratio = entropy / std::max(s, floor);
             return std::log(ratio + 1.0) / std::max(ratio, floor);
         }
         if (s <= 0) return 0.0;
-        const double ratio = entropy / s;
+        if (other <= 0) return 1.0;
+        // entropy / s in bits, divided early where s is small enough to underflow
+        const double ratio = s <= other ? (-std::log(s) - (1.0 - s) * (std::log1p(-s) / s)) / ln2
+                                        : -(other * std::log(other) + (1.0 - other) * std::log1p(-other)) / ln2 / s;
         return ratio > 0 ? std::log1p(ratio) / ratio : 1.0;
     }
 
     CellScore kind_;
     const double* thresholds_;
+    const double* flip_rates_;
 };
 
 /// visit(label, given, p) for the cells of a row that are known and either given or scored above 0; labels ascending.
