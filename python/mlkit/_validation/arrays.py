@@ -33,7 +33,11 @@ def read_array(argument: str, value: Any) -> NDArray[Any]:
         If NumPy cannot, or if cells are masked: what that should mean differs from argument to argument.
     """
     if np.ma.is_masked(value):
-        raise TypeError(f"{argument}: expected an array without masked cells, got {int(np.ma.count_masked(value))} of them (use .filled(...))")
+        n_masked = int(np.sum(value.mask))
+        raise TypeError(
+            f"{argument}: expected an array without masked cells, got {n_masked} of them "
+            "(.filled(...) says what they mean)"
+        )
     try:
         return np.asarray(value)
     except Exception as error:  # whatever somebody else's __array__ raises
@@ -94,7 +98,7 @@ def canonical_rows(
     end = int(indptr[-1])
     indices, data = indices[:end], data[:end]
     if unsorted >= 0:
-        indptr, indices, data = _sorted_rows(indptr, indices, data)
+        indptr, indices, data = _sorted_rows(indptr, indices, data, n_columns)
     return indptr, indices.astype(np.int32, copy=False), data
 
 
@@ -103,21 +107,22 @@ def _contiguous(array: NDArray[Any], dtype: DTypeLike) -> NDArray[Any]:
 
 
 def _sorted_rows(
-    indptr: NDArray[np.int64], indices: NDArray[Any], data: NDArray[Any]
+    indptr: NDArray[np.int64], indices: NDArray[Any], data: NDArray[Any], n_columns: int
 ) -> tuple[NDArray[np.int64], NDArray[Any], NDArray[Any]]:
-    """Sort the columns of each row and add up the entries of the same cell. (Not by SciPy, which knows no float16.)"""
-    rows = np.repeat(np.arange(indptr.size - 1), np.diff(indptr))
-    order = np.lexsort((indices, rows))
-    rows, indices, data = rows[order], indices[order], data[order]
+    """Sort the columns of each row and add up the entries of the same cell, in any dtype (SciPy knows no float16)."""
+    from scipy.sparse import csr_array
+
+    places = csr_array((np.arange(indices.size), indices, indptr), shape=(indptr.size - 1, n_columns), copy=True)
+    places.sort_indices()
+    indices, data = places.indices, data[places.data]
     is_first = np.ones(indices.size, bool)
-    np.logical_or(rows[1:] != rows[:-1], indices[1:] != indices[:-1], out=is_first[1:])
+    np.not_equal(indices[1:], indices[:-1], out=is_first[1:])
+    is_first[indptr[:-1][indptr[:-1] < indices.size]] = True
+    if is_first.all():
+        return indptr, indices, data
+    add = np.logical_or if data.dtype == bool else np.add
     first = np.flatnonzero(is_first)
-    bounds = np.zeros(indptr.size, np.int64)
-    np.cumsum(np.bincount(rows[first], minlength=indptr.size - 1), out=bounds[1:])
-    if first.size < data.size:
-        add = np.logical_or if data.dtype == bool else np.add
-        data = add.reduceat(data, first)
-    return bounds, indices[first], data
+    return np.searchsorted(first, indptr).astype(np.int64), indices[first], add.reduceat(data, first)
 
 
 def take_rows(indptr: NDArray[np.int64], rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -16,7 +16,7 @@ from mlkit._validation.frames import frame_names
 from mlkit._validation.params import check_choice, check_flag, check_label_names, list_labels
 from mlkit._validation.probabilities import Probabilities, check_probabilities, read_probabilities
 from mlkit.labels.matrix import LabelMatrix
-from mlkit.labels.reading import as_label_matrix
+from mlkit.labels.reading import read_labels
 
 
 class LabelQualityWarning(UserWarning):
@@ -72,8 +72,11 @@ def check_cells(
     force: bool = False,
     invalid_ids: str = "error",
     n_jobs: int | None = None,
+    is_whole: bool = True,
 ) -> Cells:
     """Judge and canonicalise; the parameters are those of the public functions that call this.
+
+    ``is_whole``: these are all the data, so that labels of -1 and 1 without any 0 are an error.
 
     Raises
     ------
@@ -82,33 +85,48 @@ def check_cells(
     """
     n_threads = resolve_threads(n_jobs)
     check_choice("nan_policy", nan_policy, ("raise", "mask"))
+    check_flag("force", force)
+    check_flag("from_logits", from_logits)
     names = None if label_names is None else check_label_names(label_names)
-    if names is None and isinstance(labels, LabelMatrix):
-        names = labels.label_names
-    elif names is None:  # a frame's columns, which the probabilities' columns must follow
-        names = frame_names("labels", labels)
-    values = read_probabilities(pred_probs, names, force=check_flag("force", force))
-    if isinstance(labels, LabelMatrix) or hasattr(labels, "shape"):
-        matrix = as_label_matrix(labels, unknown=unknown, label_names=names)
-    else:  # lists do not say how many labels there are; the probabilities do
-        n_labels = values.shape[1] if names is None else None
-        matrix = as_label_matrix(
-            labels, n_labels=n_labels, unknown=unknown, label_names=names, invalid_ids=invalid_ids
-        )
+    if names is None:  # the labels' own names, which the probabilities' columns must follow
+        names = labels.label_names if isinstance(labels, LabelMatrix) else frame_names("labels", labels)
+    values = read_probabilities(pred_probs, names, force=force or from_logits)
+    # lists do not say how many labels there are, nor what they are called; the probabilities may
+    is_list = not isinstance(labels, LabelMatrix) and len(getattr(labels, "shape", ())) != 2
+    if names is None:
+        names = _names_from(pred_probs, None if is_list else labels.shape[1])
+    matrix = read_labels(
+        labels,
+        n_labels=values.shape[1] if is_list and names is None else None,
+        unknown=unknown,
+        label_names=names,
+        invalid_ids=invalid_ids,
+        n_threads=n_threads,
+        is_whole=is_whole,
+    )
     probs = check_probabilities(
         values,
         matrix.shape,
         matrix.label_names,
         nan_policy=nan_policy,
-        from_logits=check_flag("from_logits", from_logits),
+        from_logits=from_logits,
         n_threads=n_threads,
     )
     if probs.nan_mask is not None:
-        matrix = as_label_matrix(matrix, unknown=probs.nan_mask)
+        matrix = read_labels(matrix, unknown=probs.nan_mask, n_threads=n_threads)
+    matrix._count(n_threads)
     return Cells(matrix, probs, n_threads)
 
 
-def warn_about_labels(cells: Cells, thresholds: NDArray[np.float64], min_support: int = 10, stacklevel: int = 3) -> None:
+def _names_from(pred_probs: Any, n_labels: int | None) -> tuple[str, ...] | None:
+    """The columns of a frame of probabilities, unless there are more or fewer than labels."""
+    names = frame_names("pred_probs", pred_probs)
+    return names if names is None or n_labels in (None, len(names)) else None
+
+
+def warn_about_labels(
+    cells: Cells, thresholds: NDArray[np.float64], min_support: int = 10, stacklevel: int = 3
+) -> None:
     """One warning that lists, by kind, the labels about which flags say little."""
     n_positive, n_negative = cells.n_positive, cells.n_negative
     both = (n_positive > 0) & (n_negative > 0)

@@ -7,13 +7,20 @@ from typing import Any
 
 import numpy as np
 
-from mlkit._validation.params import check_label_names, shorten
+from mlkit._validation.params import check_label_names, shorten, shorten_type
 
 
 def is_frame(value: Any) -> bool:
     """Whether ``value`` is a pandas or polars DataFrame (neither is imported for the question)."""
-    module = type(value).__module__.split(".")[0]
-    return module in ("pandas", "polars") and hasattr(value, "columns") and len(getattr(value, "shape", ())) == 2
+    return _library(value) is not None
+
+
+def _library(frame: Any) -> str | None:
+    for kind in type(frame).__mro__:
+        library = kind.__module__.split(".")[0]
+        if kind.__name__ == "DataFrame" and library in ("pandas", "polars"):
+            return library
+    return None
 
 
 def frame_names(argument: str, frame: Any) -> tuple[str, ...] | None:
@@ -34,35 +41,66 @@ def read_frame(argument: str, frame: Any, names: Sequence[str] | None) -> tuple[
 
     Raises
     ------
+    TypeError
+        If a column holds no numbers.
     ValueError
         If columns and ``names`` are not the same set.
     """
     own = frame_names(argument, frame)
-    if own is None:
-        return _cells(frame), None if names is None else tuple(names)
-    if names is None or tuple(names) == own:
-        return _cells(frame), own
-    if set(names) != set(own):
-        missing, extra = [c for c in names if c not in own], [c for c in own if c not in names]
+    if own is None or names is None or tuple(names) == own:
+        return _cells(argument, frame), own if own is not None or names is None else tuple(names)
+    missing, extra = sorted(set(names) - set(own)), sorted(set(own) - set(names))
+    if missing or extra:
         raise ValueError(
-            f"{argument}: expected the columns {shorten(list(names))} in any order, got {len(own)} columns; "
-            f"missing {shorten(missing)}, unexpected {shorten(extra)}"
+            f"{argument}: expected the columns {shorten(list(names))} in any order, got {shorten(list(own))} "
+            f"(missing {shorten(missing)}, unexpected {shorten(extra)})"
         )
     position = {name: j for j, name in enumerate(own)}
     order = [position[name] for name in names]
-    ordered = frame[:, order] if type(frame).__module__.startswith("polars") else frame.iloc[:, order]
-    return _cells(ordered), tuple(names)
+    ordered = frame[:, order] if _library(frame) == "polars" else frame.iloc[:, order]
+    return _cells(argument, ordered), tuple(names)
 
 
-def _cells(frame: Any) -> Any:
-    if type(frame).__module__.startswith("polars"):
-        return frame.to_numpy()
-    if all(hasattr(dtype, "fill_value") for dtype in frame.dtypes) and frame.shape[1]:
-        return frame.sparse.to_coo().tocsr()
-    array = frame.to_numpy()
-    if array.dtype == object:  # nullable columns: let pandas name its missing values
-        try:
-            return frame.to_numpy(dtype=np.float64, na_value=np.nan)
-        except (TypeError, ValueError):
-            return array
-    return array
+def _cells(argument: str, frame: Any) -> Any:
+    return (_polars_cells if _library(frame) == "polars" else _pandas_cells)(argument, frame)
+
+
+def _bad_column(argument: str, name: Any, dtype: Any) -> TypeError:
+    where = f"column {shorten(name, 40)}"
+    return TypeError(f"{argument}: expected columns of numbers, got {shorten_type(dtype)} in {where}")
+
+
+def _pandas_cells(argument: str, frame: Any) -> Any:
+    import pandas as pd
+
+    kinds = {}
+    for name, dtype in zip(frame.columns, frame.dtypes):
+        numbers = dtype.categories.dtype if isinstance(dtype, pd.CategoricalDtype) else dtype
+        kinds[dtype] = numbers.kind
+        if numbers.kind not in "biuf" and dtype != np.dtype(object):
+            raise _bad_column(argument, name, dtype)
+    if np.dtype(object) in kinds:
+        return frame.to_numpy(dtype=object)
+    if kinds and all(isinstance(dtype, pd.SparseDtype) for dtype in kinds):
+        if all(dtype.fill_value == 0 for dtype in kinds):
+            return frame.sparse.to_coo().tocsr()
+        frame = frame.sparse.to_dense()  # what is not stored is not zero: pandas, too, can only spell it out
+        return _pandas_cells(argument, frame)
+    if all(isinstance(dtype, np.dtype) for dtype in kinds):
+        return frame.to_numpy(dtype=np.result_type(*kinds) if kinds else None)
+    if all(kind in "biu" for kind in kinds.values()) and not frame.isna().to_numpy().any():
+        return frame.to_numpy(dtype=bool if set(kinds.values()) == {"b"} else np.int64)
+    return frame.to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _polars_cells(argument: str, frame: Any) -> Any:
+    import polars as pl
+
+    columns = []
+    for column in frame.get_columns():
+        if not (column.dtype.is_numeric() or column.dtype in (pl.Boolean, pl.Null)):
+            raise _bad_column(argument, column.name, column.dtype)
+        narrow = column.dtype == pl.Boolean and (column.null_count() or set(frame.dtypes) != {pl.Boolean})
+        wide = column.dtype == pl.Null or column.dtype == pl.Decimal
+        columns.append(column.cast(pl.Int8) if narrow else column.cast(pl.Float64) if wide else column)
+    return pl.DataFrame(columns).to_numpy()

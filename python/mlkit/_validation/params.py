@@ -17,9 +17,12 @@ def shorten(value: Any, limit: int = 60) -> str:
     """``repr`` of a value on one short line; of an array only what it is."""
     if isinstance(value, np.ndarray) and value.ndim:
         return f"{shorten_type(value.dtype)} array of shape {value.shape}"
+    if isinstance(value, np.generic):
+        value = value.item()
     if isinstance(value, (list, tuple)):
         value = value[:limit]  # whose repr is as long as the limit in any case
-    text = " ".join(repr(value).split())
+    text = str(value) if isinstance(value, np.generic) else repr(value)  # a longdouble stays one
+    text = " ".join(text.split())
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
@@ -52,7 +55,13 @@ def check_choice(name: str, value: Any, options: Sequence[str]) -> str:
 
 
 def check_number(
-    name: str, value: Any, low: float = -math.inf, high: float = math.inf, *, open_low: bool = False, open_high: bool = False
+    name: str,
+    value: Any,
+    low: float = -math.inf,
+    high: float = math.inf,
+    *,
+    open_low: bool = False,
+    open_high: bool = False,
 ) -> float:
     """Return ``value`` as a float inside the interval."""
     left = "(" if open_low or low == -math.inf else "["
@@ -92,8 +101,9 @@ def check_label_names(names: Any, n_labels: int | None = None, *, argument: str 
     """Return ``names`` as a tuple of distinct strings, ``n_labels`` of them where that is known."""
     if isinstance(names, (str, bytes, Mapping, Set)) or not isinstance(names, Iterable):
         raise TypeError(f"{argument}: expected a sequence of strings, got {described(names)}")
-    if isinstance(names, np.ndarray) and names.ndim != 1:
-        raise ValueError(f"{argument}: expected one dimension, got shape {names.shape}")
+    shape = tuple(getattr(names, "shape", (1,)))
+    if len(shape) != 1:
+        raise ValueError(f"{argument}: expected one dimension, got shape {shape}")
     listed = list(names)
     for position, name in enumerate(listed):
         if not isinstance(name, str):

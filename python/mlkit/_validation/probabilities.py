@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,14 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlkit import _core
-from mlkit._validation.arrays import WIDEST, canonical_rows, check_native, is_array, is_sparse, take_rows
+from mlkit._validation.arrays import WIDEST, canonical_rows, check_native, is_array, is_sparse, read_array, take_rows
 from mlkit._validation.frames import is_frame, read_frame
-from mlkit._validation.params import label_text, shorten
+from mlkit._validation.params import described, label_text, shorten_type
 
-_FORMS = (
-    "an (n_samples, n_labels) array, a SciPy sparse matrix, a frame, "
-    "or the list of (n_samples, 2) arrays of a multi-output classifier"
-)
+_FORMS = "a float array, a SciPy sparse matrix, a frame, or a multi-output classifier's list of (n_samples, 2) arrays"
 TOLERANCE = 1e-6  # how far rounding may carry a probability out of [0, 1]
 
 
@@ -76,16 +74,17 @@ def read_probabilities(value: Any, label_names: Sequence[str] | None, *, force: 
     if is_frame(value):
         value, _ = read_frame("pred_probs", value, label_names)
     elif isinstance(value, (list, tuple)):
-        value = _from_pairs(value)
-    if is_sparse(value):
-        dtype, shape = value.dtype, tuple(value.shape)
-    elif is_array(value):
-        value = np.asarray(value)
-        dtype, shape = value.dtype, value.shape
-    else:
-        raise TypeError(f"pred_probs: expected {_FORMS}, got {type(value).__name__}")
+        value = _from_list(value)
+    if not is_sparse(value):
+        if not is_array(value):
+            raise TypeError(f"pred_probs: expected {_FORMS}, got {described(value)}")
+        value = read_array("pred_probs", value)
+    dtype, shape = value.dtype, tuple(value.shape)
     if len(shape) != 2:
-        raise ValueError(f"pred_probs: expected two dimensions (n_samples, n_labels), got shape {shape}")
+        hint = " (of one label? .reshape(-1, 1))" if len(shape) == 1 else ""
+        raise ValueError(f"pred_probs: expected two dimensions (n_samples, n_labels), got shape {shape}{hint}")
+    if 0 in shape:
+        raise ValueError(f"pred_probs: expected at least one example and one label, got shape {shape}")
     check_native("pred_probs", dtype)
     if dtype.kind in "biu":
         if not force:
@@ -95,25 +94,41 @@ def read_probabilities(value: Any, label_names: Sequence[str] | None, *, force: 
             )
         return value.astype(np.float64 if dtype.itemsize > 2 else np.float32)
     if dtype.kind != "f" or dtype.itemsize > 8:
-        raise TypeError(f"pred_probs: expected float16, float32 or float64, got {dtype}")
-    return value
+        hint = " (use .astype(float))" if dtype.kind in "fO" else ""
+        raise TypeError(f"pred_probs: expected float16, float32 or float64, got {shorten_type(dtype)}{hint}")
+    return value if is_sparse(value) else np.require(value, requirements="A")
 
 
-def _from_pairs(value: Sequence[Any]) -> NDArray[Any]:
-    """The list of (n, 2) arrays that scikit-learn's multi-output classifiers return, as one (n, L) array."""
-    arrays = [np.asarray(a) for a in value]
-    if not arrays:
-        raise ValueError("pred_probs: expected probabilities, got an empty list")
-    if all(a.ndim == 1 and a.dtype.kind in "biuf" for a in arrays) and len({a.size for a in arrays}) == 1:
-        return np.asarray(value)  # a matrix written as nested lists
-    for j, a in enumerate(arrays):
-        if a.ndim != 2 or a.shape != (arrays[0].shape[0], 2):
-            hint = " (the classifier saw only one class of this label)" if a.ndim == 2 and a.shape[1] == 1 else ""
+def _from_list(value: Sequence[Any]) -> NDArray[Any]:
+    """A matrix written as a list of rows, or the list of (n, 2) arrays of a multi-output classifier as one array."""
+    if not value:
+        raise ValueError("pred_probs: expected at least one example and one label, got an empty list")
+    if not any(hasattr(kind, "__array__") for kind in set(map(type, value))):
+        with contextlib.suppress(ValueError):  # rows of unequal length
+            matrix = np.asarray(value)
+            if matrix.ndim == 2 and matrix.dtype.kind in "biuf":
+                return matrix
+    items = [read_array("pred_probs", item) for item in value]
+    for at, item in enumerate(items):
+        if item.ndim == 0 or item.dtype.kind not in "biuf":
+            raise TypeError(f"pred_probs: expected {_FORMS}, got a list with {described(value[at])} at position {at}")
+    first = items[0].shape
+    if len(first) == 1:
+        for row, item in enumerate(items):
+            if item.shape != first:
+                raise ValueError(
+                    f"pred_probs: expected rows of equal length, got {first[0]} values at row 0 and shape {item.shape} "
+                    f"at row {row}"
+                )
+        return np.stack(items)
+    for label, item in enumerate(items):
+        if item.ndim != 2 or item.shape != (first[0], 2):
+            one_class = " (the classifier saw only one class of this label)" if item.shape == (first[0], 1) else ""
             raise ValueError(
                 f"pred_probs: expected a list of (n_samples, 2) arrays, one for each label, "
-                f"got shape {a.shape} at position {j}{hint}"
+                f"got shape {item.shape} at position {label}{one_class}"
             )
-    return np.column_stack([a[:, 1] for a in arrays])
+    return np.column_stack([item[:, 1] for item in items])
 
 
 def check_probabilities(
@@ -132,22 +147,26 @@ def check_probabilities(
     ValueError
         If shapes disagree, or a value is NaN (unless ``nan_policy="mask"``) or outside [0, 1].
     """
-    if tuple(value.shape) != shape:
-        hint = " (transposed?)" if tuple(value.shape) == shape[::-1] else ""
+    got_shape = tuple(value.shape)
+    if got_shape != shape:
+        hint = " (transposed?)" if got_shape == shape[::-1] else ""
         raise ValueError(
-            f"pred_probs: expected shape (n_samples, n_labels) = {shape} to match labels, got {tuple(value.shape)}{hint}"
+            f"pred_probs: expected shape (n_samples, n_labels) = {shape} to match labels, got {got_shape}{hint}"
         )
     if shape[1] > WIDEST:
         raise ValueError(f"pred_probs: expected at most {WIDEST} columns, got shape {shape}")
     if from_logits:
         if is_sparse(value):
-            raise ValueError("pred_probs: expected a dense array with from_logits=True, got a sparse matrix (a logit that is not stored would mean 0.5)")
+            raise ValueError(
+                "pred_probs: expected a dense array with from_logits=True, got a sparse matrix "
+                "(a logit that is not stored would mean 0.5)"
+            )
         from scipy.special import expit
 
         value = expit(value)
     indptr = indices = None
     if is_sparse(value):
-        indptr, indices, array = canonical_rows("pred_probs", value)
+        indptr, indices, array = canonical_rows("pred_probs", value, n_threads)
     else:
         array = value
 
@@ -162,7 +181,19 @@ def check_probabilities(
         array, nan_mask = _mask_nan(array, indptr, indices, shape)
         scores = core(False)
         seen = _core.labels.scan_scores(scores, -TOLERANCE, 1 + TOLERANCE, n_threads)
-    _judge(seen, value, shape, label_names)
+    if seen["n_nan"]:
+        row, label = seen["nan"]
+        raise ValueError(
+            f"pred_probs: expected no missing values, got {seen['n_nan']} NaN (first at row {row}, "
+            f"{label_text(label, label_names)}; nan_policy='mask' treats such cells as unknown)"
+        )
+    if seen["low"][0] >= 0 or seen["high"][0] >= 0:
+        row, label = min(place for place in (seen["low"], seen["high"]) if place[0] >= 0)
+        got = _value_at(array, indptr, indices, row, label)
+        raise ValueError(
+            f"pred_probs: expected values in [0, 1], got {got:.7g} at row {row}, {label_text(label, label_names)} "
+            f"({_guess(seen['min'], seen['max'])})"
+        )
     if seen["n_outside"]:
         scores = core(True)
     return Probabilities(shape, array, indptr, indices, scores, bool(seen["n_outside"]), nan_mask)
@@ -178,30 +209,27 @@ def _mask_nan(
         return filled, missing
     from scipy.sparse import csr_array
 
-    mask = csr_array((missing, indices, indptr), shape=shape)
-    mask.eliminate_zeros()
-    return filled, mask
+    before = np.zeros(missing.size + 1, np.int64)
+    np.cumsum(missing, out=before[1:])
+    stored = indices[missing]
+    return filled, csr_array((np.ones(stored.size, bool), stored, before[indptr]), shape=shape)
 
 
-def _judge(seen: dict[str, Any], value: Any, shape: tuple[int, int], names: Sequence[str] | None) -> None:
-    if seen["n_nan"]:
-        row, label = seen["nan"]
-        raise ValueError(
-            f"pred_probs: expected no missing values, got {seen['n_nan']} NaN (first at row {row}, "
-            f"{label_text(label, names)}; nan_policy='mask' treats such cells as unknown)"
-        )
-    places = [seen[side] for side in ("low", "high") if seen[side][0] >= 0]
-    if not places:
-        return
-    row, label = min(places)
-    low, high = seen["min"], seen["max"]
+def _value_at(
+    array: NDArray[Any], indptr: NDArray[np.int64] | None, indices: NDArray[np.int32] | None, row: int, label: int
+) -> float:
+    if indptr is None or indices is None:
+        return float(array[row, label])
+    begin, end = int(indptr[row]), int(indptr[row + 1])
+    return float(array[begin + np.searchsorted(indices[begin:end], label)])
+
+
+def _guess(low: float, high: float) -> str:
+    """What values outside [0, 1] probably are, from their extremes."""
     if low < -TOLERANCE:
-        hint = f"values look like logits (min {low:.3g}, max {high:.3g}); pass from_logits=True"
-    elif 1.5 < high <= 100:
-        hint = f"values look like percentages (max {high:.3g}); divide by 100"
-    else:
-        hint = f"min {low:.3g}, max {high:.7g}"
-    got = value[row, label]
-    raise ValueError(
-        f"pred_probs: expected values in [0, 1], got {shorten(float(got))} at row {row}, {label_text(label, names)} ({hint})"
-    )
+        return f"values look like logits (min {low:.3g}, max {high:.3g}); pass from_logits=True"
+    if 10 < high <= 100:
+        return f"values look like percentages (max {high:.3g}); divide by 100"
+    if 1.5 < high <= 10:
+        return f"max {high:.3g}; logits? pass from_logits=True"
+    return f"max {high:.7g}"

@@ -1,7 +1,7 @@
 """Containers of labels.
 
-One door for every form that labels come in: :func:`as_label_matrix` turns arrays, sparse matrices, frames and lists into
-a :class:`LabelMatrix`, the three-valued sparse container that the rest of the package works on.
+One door for every form that labels come in: :func:`as_label_matrix` turns arrays, sparse matrices, frames and lists
+into a :class:`LabelMatrix`, the three-valued sparse container that the rest of the package works on.
 """
 
 from mlkit.labels.matrix import LabelMatrix

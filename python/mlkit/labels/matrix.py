@@ -11,14 +11,29 @@ from numpy.typing import DTypeLike, NDArray
 from mlkit import _core
 from mlkit._threads import resolve_threads
 from mlkit._validation.arrays import take_rows
-from mlkit._validation.params import check_memory, format_bytes
+from mlkit._validation.params import check_memory, format_bytes, shorten
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 
+def _counted(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def _check_dtype(dtype: Any) -> np.dtype[Any]:
+    checked: np.dtype[Any]
+    try:
+        checked = np.dtype(dtype)
+    except TypeError:
+        checked = np.dtype(object)
+    if checked.kind not in "biuf":
+        raise TypeError(f"dtype: expected an integer or float type, got {shorten(dtype)}")
+    return checked
+
+
 def _frozen(array: NDArray[Any]) -> NDArray[Any]:
-    view = array.view()
+    view: NDArray[Any] = array.view()
     view.flags.writeable = False
     return view
 
@@ -27,7 +42,7 @@ class LabelMatrix:
     """Labels of ``n`` examples: each of the ``n x L`` cells is positive, negative or unknown.
 
     Make one with :func:`mlkit.labels.as_label_matrix`; every function that takes labels does so by itself. Arrays are
-    read-only and shared with the caller's where their types allow.
+    read-only, and shared with the caller's where their types allow: those should be left alone then.
 
     Attributes
     ----------
@@ -163,20 +178,23 @@ class LabelMatrix:
         indptr, indices, values = self._cells
         return _core.labels.Labels(indptr, indices, values, self._shape[1], self._unknown_background)
 
-    @cached_property
-    def _counts(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        positive, negative = _core.labels.count_labels(self._core, resolve_threads(None))
-        return _frozen(positive), _frozen(negative)
+    def _count(self, n_threads: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Positives and negatives of each label, counted on the first call."""
+        if "_counts" not in self.__dict__:
+            positive, negative = _core.labels.count_labels(self._core, n_threads)
+            self.__dict__["_counts"] = _frozen(positive), _frozen(negative)
+        counts: tuple[NDArray[np.int64], NDArray[np.int64]] = self.__dict__["_counts"]
+        return counts
 
     @property
     def support(self) -> NDArray[np.int64]:
         """Number of examples that carry each label."""
-        return self._counts[0]
+        return self._count(resolve_threads(None))[0]
 
     @property
     def n_negative(self) -> NDArray[np.int64]:
         """Number of examples known not to carry each label."""
-        return self._counts[1]
+        return self._count(resolve_threads(None))[1]
 
     @property
     def n_unknown(self) -> int:
@@ -196,7 +214,6 @@ class LabelMatrix:
         from scipy.sparse import csr_array
 
         indptr, indices, values = self._cells
-        n, n_labels = self._shape
         if not self._unknown_background:
             keep = np.zeros(indices.size, bool) if values is None else values < 0
             before = np.concatenate([[0], np.cumsum(keep)])
@@ -216,7 +233,8 @@ class LabelMatrix:
         -------
         csr_array of shape (n_samples, n_labels), int8
             1 positive, -1 unknown (background "negative"), explicitly stored 0 negative (background "unknown").
-            ``as_label_matrix(m.to_csr(), background=m.background)`` is ``m`` again, but for names.
+            ``as_label_matrix(m.to_csr(), background=m.background)`` is ``m`` again, but for names (and is refused if
+            no cell is negative).
         """
         from scipy.sparse import csr_array
 
@@ -230,7 +248,7 @@ class LabelMatrix:
         Parameters
         ----------
         dtype : dtype, default=int8
-            A signed integer or float type.
+            An integer or float type or bool; with unknown cells a signed one.
         memory_limit : int, str or None, default="2GB"
             Largest array to make.
 
@@ -242,15 +260,25 @@ class LabelMatrix:
         ------
         MemoryError
             If the array would be larger than ``memory_limit``.
+        TypeError
+            If ``dtype`` holds no numbers.
+        ValueError
+            If some cells are unknown and ``dtype`` has no value for them.
         """
         n, n_labels = self._shape
-        limit, size = check_memory("memory_limit", memory_limit), n * n_labels * np.dtype(dtype).itemsize
+        dtype = _check_dtype(dtype)
+        if dtype.kind in "bu" and self.n_unknown:
+            raise ValueError(
+                f"dtype: expected a signed integer or float type, got {dtype} "
+                f"({self.n_unknown} unknown cells are -1 or NaN)"
+            )
+        limit, size = check_memory("memory_limit", memory_limit), n * n_labels * dtype.itemsize
         if limit is not None and size > limit:
             raise MemoryError(
                 f"labels.to_dense: needs {format_bytes(size)}, memory_limit is {format_bytes(limit)}; "
                 "use to_csr(), or raise memory_limit"
             )
-        unknown = np.nan if np.dtype(dtype).kind == "f" else -1
+        unknown = np.nan if dtype.kind == "f" else -1
         dense = np.full(self._shape, unknown if self._unknown_background else 0, dtype)
         indptr, indices, values = self._cells
         rows = np.repeat(np.arange(n), np.diff(indptr))
@@ -270,15 +298,23 @@ class LabelMatrix:
             return NotImplemented
         if (self._shape, self.background, self._names) != (other._shape, other.background, other._names):
             return False
-        a, b = self._cells, other._cells
-        same_values = (a[2] is None) == (b[2] is None) and (a[2] is None or np.array_equal(a[2], b[2]))  # type: ignore[arg-type]
-        return np.array_equal(a[0], b[0]) and np.array_equal(a[1], b[1]) and same_values
+        (indptr, indices, values), (indptr_, indices_, values_) = self._cells, other._cells
+        if not (np.array_equal(indptr, indptr_) and np.array_equal(indices, indices_)):
+            return False
+        all_one = [v is None or bool((v == 1).all()) for v in (values, values_)]  # in either form
+        return all(all_one) or (not any(all_one) and np.array_equal(values, values_))  # type: ignore[arg-type]
 
     def __repr__(self) -> str:
         n, n_labels = self._shape
-        text = f"LabelMatrix: {n} examples x {n_labels} labels, {self.nnz} positives ({self.nnz / (n * n_labels):.2%})"
-        text = text.replace("%", " %")
-        return text + (f", {self.n_unknown} cells unknown" if self.n_unknown else "")
+
+        def part(count: int, noun: str) -> str:
+            return f"{count} {noun} ({100 * count / max(1, n * n_labels):.2f} %)"
+
+        parts = [f"{_counted(n, 'example')} x {_counted(n_labels, 'label')}"]
+        parts.append(part(self.nnz, "positive" if self.nnz == 1 else "positives"))
+        if self.n_unknown:
+            parts.append(part(self.n_unknown, "unknown"))
+        return "LabelMatrix: " + ", ".join(parts)
 
     def __reduce__(self) -> tuple[Any, ...]:
         indptr, indices, values = (None if a is None else np.asarray(a) for a in self._cells)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from itertools import chain
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -10,12 +14,22 @@ from numpy.typing import NDArray
 
 from mlkit import _core
 from mlkit._threads import resolve_threads
-from mlkit._validation.arrays import WIDEST, canonical_rows, check_native, is_array, is_sparse
+from mlkit._validation.arrays import WIDEST, canonical_rows, check_native, is_array, is_sparse, read_array
 from mlkit._validation.frames import is_frame, read_frame
-from mlkit._validation.params import check_choice, check_integer, check_label_names, label_text, shorten, suggest
+from mlkit._validation.params import (
+    check_choice,
+    check_integer,
+    check_label_names,
+    described,
+    label_text,
+    shorten,
+    shorten_type,
+    suggest,
+)
 from mlkit.labels.matrix import LabelMatrix
 
 _FORMS = "a 0/1 array, a SciPy sparse matrix, a pandas or polars frame, a list of label lists, or a LabelMatrix"
+_DROP = "(invalid_ids='ignore' drops such labels)"
 
 
 def as_label_matrix(
@@ -33,16 +47,17 @@ def as_label_matrix(
     ----------
     labels : array-like, sparse matrix, DataFrame, list of lists or LabelMatrix
         An ``(n_samples, n_labels)`` indicator of 0 and 1 (bool, any integer, float) in which -1 (or NaN in a float
-        array) means unknown; the same as a SciPy sparse matrix or array, where an explicitly stored -1 means unknown;
-        a pandas or polars frame, whose columns become ``label_names``; for each example the list of its labels, by
-        number or, with ``label_names``, by name.
+        array) means unknown; the same as a SciPy sparse matrix or array, where an explicitly stored -1 (or NaN) means
+        unknown; a pandas or polars frame, whose columns become ``label_names`` and whose missing values are unknown;
+        for each example the list, tuple, set or array of its labels, by number or, with ``label_names``, by name.
     n_labels : int, optional
         Number of labels; needed for lists of numbers.
     unknown : array-like or sparse matrix of shape (n_samples, n_labels), bool, optional
         Further cells that are unknown, whatever ``labels`` says of them.
     background : {"negative", "unknown"}, default="negative"
         What a cell is that is not stored. With "unknown", zeros of a dense array and explicitly stored zeros are
-        known negatives, and what a sparse matrix or a list does not mention is unknown (positive-only data).
+        known negatives, and what a sparse matrix or a list does not mention is unknown (positive-only data). A
+        LabelMatrix keeps its own "unknown".
     label_names : sequence of str, optional
         One name for each label. A frame's columns must agree with them as a set; they are then put into this order.
     invalid_ids : {"error", "ignore"}, default="error"
@@ -71,301 +86,407 @@ def as_label_matrix(
     >>> import numpy as np
     >>> from mlkit.labels import as_label_matrix
     >>> as_label_matrix(np.array([[1, 0], [-1, 1]]))
-    LabelMatrix: 2 examples x 2 labels, 2 positives (50.00 %), 1 cells unknown
+    LabelMatrix: 2 examples x 2 labels, 2 positives (50.00 %), 1 unknown (25.00 %)
     >>> as_label_matrix([["cat"], ["dog", "cat"]], label_names=["cat", "dog"]).to_lists()
     [[0], [0, 1]]
     """
+    return read_labels(
+        labels,
+        n_labels=n_labels,
+        unknown=unknown,
+        background=background,
+        label_names=label_names,
+        invalid_ids=invalid_ids,
+        n_threads=resolve_threads(None),
+    )
+
+
+def read_labels(
+    labels: Any,
+    *,
+    n_labels: int | None = None,
+    unknown: Any = None,
+    background: str = "negative",
+    label_names: Sequence[str] | None = None,
+    invalid_ids: str = "error",
+    n_threads: int = 1,
+    is_whole: bool = True,
+) -> LabelMatrix:
+    """:func:`as_label_matrix` on so many threads; a batch that is not the whole data set may lack zeros."""
     check_choice("background", background, ("negative", "unknown"))
     check_choice("invalid_ids", invalid_ids, ("error", "ignore"))
     if n_labels is not None:
-        n_labels = check_integer("n_labels", n_labels, low=1)
+        n_labels = check_integer("n_labels", n_labels, low=1, high=WIDEST)
     names = None if label_names is None else check_label_names(label_names, n_labels)
-    if names is not None:
-        n_labels = len(names)
+    wanted = _Wanted(n_labels, names, background, invalid_ids, n_threads, is_whole)
+    if is_frame(labels):
+        labels, names = read_frame("labels", labels, names)
+        wanted = replace(wanted, names=names)
+    matrix = _read_form(labels, wanted)
+    return matrix if unknown is None else _with_unknown(matrix, unknown, n_threads)
 
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What the caller says of the labels."""
+
+    n_labels: int | None
+    names: tuple[str, ...] | None
+    background: str
+    invalid_ids: str
+    n_threads: int
+    is_whole: bool
+
+    @property
+    def width(self) -> int | None:
+        """Number of labels, where the caller said it."""
+        return self.n_labels if self.names is None else len(self.names)
+
+    def check_shape(self, shape: tuple[int, ...]) -> None:
+        if len(shape) != 2:
+            hint = " (of one label? .reshape(-1, 1))" if len(shape) == 1 else ""
+            raise ValueError(f"labels: expected two dimensions (n_samples, n_labels), got shape {shape}{hint}")
+        if shape[0] == 0:
+            raise ValueError(f"labels: expected at least one example, got no rows (shape {shape})")
+        if shape[1] == 0:
+            raise ValueError(f"labels: expected at least one label, got no columns (shape {shape})")
+        if shape[1] > WIDEST:
+            raise ValueError(f"labels: expected at most {WIDEST} labels, got shape {shape}")
+        if self.width is not None and shape[1] != self.width:
+            source = "n_labels" if self.names is None else "label_names"
+            raise ValueError(f"labels: expected {self.width} labels (columns) to match {source}, got shape {shape}")
+
+    def check_signs(self, n_positive: int, n_zero: int, n_minus_one: int) -> None:
+        if self.is_whole and self.background == "negative" and n_minus_one and n_positive and not n_zero:
+            raise ValueError(
+                "labels: expected 0 where a label is absent, got only -1 and 1 (-1 means unknown: "
+                "if yours means absent, pass labels > 0;\n"
+                "if it does mean unknown, pass labels > 0 with the mask unknown=labels < 0)"
+            )
+
+    def bad_value(self, value: Any, row: int, label: int) -> ValueError:
+        hint = " (threshold it first)" if isinstance(value, float) and 0 < value < 1 else ""
+        where = f"row {row}, {label_text(label, self.names)}"
+        return ValueError(f"labels: expected 0 or 1 (-1 or NaN where unknown), got {shorten(value)} at {where}{hint}")
+
+    def matrix(
+        self,
+        indptr: NDArray[np.int64],
+        indices: NDArray[np.int32],
+        values: NDArray[np.int8] | None,
+        n_labels: int,
+        **notes: int,
+    ) -> LabelMatrix:
+        return LabelMatrix(
+            indptr,
+            indices,
+            values,
+            n_labels,
+            background=self.background,
+            label_names=self.names,
+            notes={key: count for key, count in notes.items() if count},
+        )
+
+
+def _read_form(labels: Any, wanted: _Wanted) -> LabelMatrix:
     if isinstance(labels, LabelMatrix):
-        matrix = _from_matrix(labels, names)
-    elif is_sparse(labels):
-        matrix = _from_sparse(labels, background, names)
-    elif is_frame(labels):
-        values, names = read_frame("labels", labels, names)
-        matrix = (_from_sparse if is_sparse(values) else _from_dense)(values, background, names)
-    elif isinstance(labels, (str, bytes)):
-        raise TypeError(f"labels: expected {_FORMS}, got {type(labels).__name__}")
-    elif is_array(labels):
-        array = np.asarray(labels)
+        return _from_matrix(labels, wanted)
+    if is_sparse(labels):
+        return _from_sparse(labels, wanted)
+    if is_array(labels):
+        array = read_array("labels", labels)
         if array.dtype == object and array.ndim == 1:
-            matrix = _from_lists(array.tolist(), n_labels, background, names, invalid_ids)
-        else:
-            matrix = _from_dense(array, background, names)
-    elif isinstance(labels, Iterable) and not isinstance(labels, dict):
-        matrix = _from_lists(list(labels), n_labels, background, names, invalid_ids)
-    else:
-        raise TypeError(f"labels: expected {_FORMS}, got {type(labels).__name__}")
-
-    if n_labels is not None and matrix.shape[1] != n_labels:
-        source = "label_names" if names is not None else "n_labels"
-        raise ValueError(f"labels: expected {n_labels} labels (columns) to match {source}, got shape {matrix.shape}")
-    if matrix.shape[0] == 0:
-        raise ValueError(f"labels: expected at least one example, got no rows (shape {matrix.shape})")
-    if matrix.shape[1] == 0:
-        raise ValueError(f"labels: expected at least one label, got no columns (shape {matrix.shape})")
-    return matrix if unknown is None else _with_unknown(matrix, unknown)
+            return _from_lists(array.tolist(), wanted)
+        return _from_dense(array, wanted)
+    if isinstance(labels, Iterable) and not isinstance(labels, (str, bytes, Mapping, Set)):
+        return _from_lists(list(labels), wanted)
+    raise TypeError(f"labels: expected {_FORMS}, got {described(labels)}")
 
 
-def _from_matrix(labels: LabelMatrix, names: tuple[str, ...] | None) -> LabelMatrix:
-    if names is None or names == labels.label_names:
-        return labels
-    if labels.label_names is not None:
+# ------------------------------------------------------------------------------------------------ matrices and arrays
+
+
+def _from_matrix(labels: LabelMatrix, wanted: _Wanted) -> LabelMatrix:
+    wanted.check_shape(labels.shape)
+    names = labels.label_names if wanted.names is None else wanted.names
+    if labels.label_names is not None and names != labels.label_names:
         raise ValueError(
             f"label_names: expected the names that labels already has, {shorten(list(labels.label_names))}, "
-            f"got {shorten(list(names))}"
+            f"got {shorten(list(wanted.names or ()))}"
         )
+    if wanted.background == "unknown" and labels.background == "negative":  # all that is not stored, -1 or not
+        return replace(wanted, names=names).matrix(labels.indptr, labels.indices, None, labels.shape[1], **labels.notes)
+    if names == labels.label_names:
+        return labels
     indptr, indices, values = labels._cells
-    if len(names) != labels.shape[1]:
-        raise ValueError(f"label_names: expected {labels.shape[1]} names, one for each label, got {len(names)}")
-    return LabelMatrix(
-        indptr, indices, values, labels.shape[1], background=labels.background, label_names=names, notes=labels.notes
+    return replace(wanted, names=names, background=labels.background).matrix(
+        indptr, indices, values, labels.shape[1], **labels.notes
     )
 
 
-def _bad_value(value: Any, row: int, label: int, names: Sequence[str] | None) -> ValueError:
-    hint = " (threshold it first)" if isinstance(value, float) and 0 < value < 1 else ""
-    return ValueError(
-        f"labels: expected 0 or 1 (-1 or NaN where unknown), got {value!r} at row {row}, {label_text(label, names)}{hint}"
-    )
-
-
-def _check_signs(n_positive: int, n_zero: int, n_minus_one: int) -> None:
-    if n_minus_one and n_positive and not n_zero:
-        raise ValueError(
-            "labels: expected 0 where a label is absent, got only -1 and 1 "
-            "(-1 means unknown here; if yours means absent pass labels > 0, if it does mean unknown pass unknown= as a mask)"
-        )
-
-
-def _from_dense(array: NDArray[Any], background: str, names: tuple[str, ...] | None) -> LabelMatrix:
-    if array.ndim != 2:
-        raise ValueError(f"labels: expected two dimensions (n_samples, n_labels), got shape {array.shape}")
+def _from_dense(array: NDArray[Any], wanted: _Wanted) -> LabelMatrix:
+    wanted.check_shape(array.shape)
     check_native("labels", array.dtype)
     if array.dtype == object:
-        array = _from_object(array, names)
-    if array.dtype == np.float16 or (array.dtype.kind == "f" and array.dtype.itemsize > 8):
-        array = array.astype(np.float32)  # exact for the values that are allowed
+        array = _from_object(array, wanted)
     if array.dtype.kind not in "biuf":
-        raise TypeError(f"labels: expected {_FORMS}, got an array of {array.dtype}")
-    if array.shape[1] > WIDEST:
-        raise ValueError(f"labels: expected at most {WIDEST} labels, got shape {array.shape}")
-    found = _core.labels.from_dense(array, background == "unknown", resolve_threads(None))
+        raise TypeError(f"labels: expected 0 and 1 as bool, integer or float, got {shorten_type(array.dtype)}")
+    found = _core.labels.from_dense(array, wanted.background == "unknown", wanted.n_threads)
     row, label = found["bad"]
     if row >= 0:
-        raise _bad_value(array[row, label].item(), row, label, names)
-    if background == "negative":
-        _check_signs(found["n_positive"], found["n_zero"], found["n_minus_one"])
-    return LabelMatrix(
-        found["indptr"], found["indices"], found["values"], array.shape[1], background=background, label_names=names
-    )
+        raise wanted.bad_value(array[row, label].item(), row, label)
+    wanted.check_signs(found["n_positive"], found["n_zero"], found["n_minus_one"])
+    return wanted.matrix(found["indptr"], found["indices"], found["values"], array.shape[1])
 
 
-def _from_object(array: NDArray[Any], names: Sequence[str] | None) -> NDArray[np.float64]:
+def _from_object(array: NDArray[Any], wanted: _Wanted) -> NDArray[np.float64]:
     """Object cells (bool, numbers, None, pandas.NA) as floats with NaN."""
     import pandas as pd
 
     missing = pd.isna(array)
+    flat = array.ravel().tolist()
+    odd = {kind for kind in set(map(type, flat)) if not issubclass(kind, (Real, np.bool_, Decimal))}
+    odd -= {type(None), type(pd.NA), type(pd.NaT)}
+    for place, value in enumerate(flat) if odd else ():
+        if type(value) in odd:
+            raise wanted.bad_value(value, *divmod(place, array.shape[1]))
     try:
-        return np.where(missing, np.nan, np.where(missing, 0, array)).astype(np.float64)
-    except (TypeError, ValueError):
-        for row, cells in enumerate(array.tolist()):
-            for label, value in enumerate(cells):
-                if not isinstance(value, (bool, int, float)) and not missing[row, label]:
-                    raise _bad_value(value, row, label, names) from None
-        raise
+        return np.where(missing, np.nan, array).astype(np.float64)
+    except OverflowError:
+        place = next(k for k, value in enumerate(flat) if isinstance(value, int) and abs(value) > 1)
+        raise wanted.bad_value(flat[place], *divmod(place, array.shape[1])) from None
 
 
-def _from_sparse(labels: Any, background: str, names: tuple[str, ...] | None) -> LabelMatrix:
-    if len(labels.shape) != 2:
-        raise ValueError(f"labels: expected two dimensions (n_samples, n_labels), got shape {labels.shape}")
-    if names is not None and len(names) != labels.shape[1]:
-        raise ValueError(f"label_names: expected {labels.shape[1]} names, one for each label, got {len(names)}")
-    indptr, indices, data = canonical_rows("labels", labels)
+def _from_sparse(labels: Any, wanted: _Wanted) -> LabelMatrix:
+    wanted.check_shape(tuple(labels.shape))
+    n_rows, n_labels = labels.shape
+    indptr, indices, data = canonical_rows("labels", labels, wanted.n_threads)
     if data.dtype == bool:
         data = data.view(np.int8)
-    elif data.dtype.kind == "f":
-        data = np.where(np.isnan(data), -1, data)
-    elif data.dtype.kind not in "iu":
-        raise TypeError(f"labels: expected numbers in a sparse matrix, got {data.dtype}")
-    odd = (data != 1) & (data != 0) if data.dtype.kind == "u" else (data != 1) & (data != 0) & (data != -1)
-    if odd.any():
-        at = int(np.flatnonzero(odd)[0])
-        row = int(np.searchsorted(indptr, at, side="right")) - 1
-        raise _bad_value(data[at].item(), row, int(indices[at]), names)
-    n_positive, n_minus_one = int((data == 1).sum()), int((data == -1).sum()) if data.dtype.kind != "u" else 0
-    if background == "negative":
-        _check_signs(n_positive, labels.shape[0] * labels.shape[1] - n_positive - n_minus_one, n_minus_one)
+    if data.dtype.kind not in "iuf":
+        raise TypeError(f"labels: expected 0 and 1 as bool, integer or float, got {shorten_type(data.dtype)}")
+    is_one = data == 1
+    n_positive = int(is_one.sum())
     if n_positive == data.size:
-        return LabelMatrix(indptr, indices, None, labels.shape[1], background=background, label_names=names)
-    keep = data != (0 if background == "negative" else -1)
-    values = data.astype(np.int8)
-    if not keep.all():
-        indptr, indices, values = _select(indptr, indices, values, keep)
-    all_positive = bool((values == 1).all())
-    return LabelMatrix(
-        indptr, indices, None if all_positive else values, labels.shape[1], background=background, label_names=names
-    )
+        return wanted.matrix(indptr, indices, None, n_labels)
+    values = is_one.view(np.int8)
+    if data.dtype.kind != "u":
+        is_minus_one = data == -1
+        n_zero = n_rows * n_labels - data.size + int((data == 0).sum())
+        wanted.check_signs(n_positive, n_zero, int(is_minus_one.sum()))
+        values = values - is_minus_one
+    if data.dtype.kind == "f":
+        values[np.isnan(data)] = -1
+    odd = (values == 0) & (data != 0)
+    if odd.any():
+        at = int(np.argmax(odd))
+        raise wanted.bad_value(data[at].item(), _row_of(at, indptr), int(indices[at]))
+    keep = values != (0 if wanted.background == "negative" else -1)
+    indptr, indices, values = _select(indptr, indices, values, keep)
+    return wanted.matrix(indptr, indices, _unless_all_one(values), n_labels)
+
+
+def _row_of(position: int, bounds: NDArray[np.int64]) -> int:
+    return int(np.searchsorted(bounds, position, side="right")) - 1
 
 
 def _select(
     indptr: NDArray[np.int64], indices: NDArray[np.int32], values: NDArray[np.int8], keep: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int8]]:
+    if keep.all():
+        return indptr, indices, values
     before = np.zeros(keep.size + 1, np.int64)
     np.cumsum(keep, out=before[1:])
     return before[indptr], indices[keep], values[keep]
 
 
-def _from_lists(
-    rows: list[Any], n_labels: int | None, background: str, names: tuple[str, ...] | None, invalid_ids: str
-) -> LabelMatrix:
-    flat: list[Any] = []
-    sizes: list[int] = []
-    for i, row in enumerate(rows):
-        if isinstance(row, (str, bytes)) or not isinstance(row, Iterable):
-            raise TypeError(
-                f"labels: expected a list of labels for each example, got {type(row).__name__} {shorten(row)} at row {i}"
-            )
-        before = len(flat)
-        flat.extend(row)
-        sizes.append(len(flat) - before)
-    bounds = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
+def _unless_all_one(values: NDArray[np.int8]) -> NDArray[np.int8] | None:
+    return None if (values == 1).all() else values
 
-    def row_of(position: int) -> int:
-        return int(np.searchsorted(bounds, position, side="right")) - 1
 
-    if flat and isinstance(flat[0], str):
-        if names is None:
-            raise ValueError(f"labels: lists of names need label_names, got {flat[0]!r} at row {row_of(0)}")
-        n_labels = len(names)
-        ids, valid = _ids_of_names(flat, names, row_of, invalid_ids)
+# ------------------------------------------------------------------------------------------------------ lists of labels
+
+
+def _from_lists(rows: list[Any], wanted: _Wanted) -> LabelMatrix:
+    flat, sizes = _chain(rows)
+    bounds = np.zeros(len(rows) + 1, np.int64)
+    np.cumsum(sizes, out=bounds[1:])
+    n_labels = wanted.width
+    _check_not_indicator(flat, sizes, n_labels)
+    if len(flat) and isinstance(flat[0], str):
+        if wanted.names is None:
+            row = _row_of(0, bounds)
+            raise ValueError(f"labels: expected label_names beside lists of names, got {shorten(flat[0])} at row {row}")
+        ids, valid = _ids_of_names(flat, wanted.names)
+        expected = "names in label_names"
+    elif n_labels is None:
+        raise ValueError("labels: expected n_labels or label_names beside lists of label numbers, got neither")
     else:
-        if n_labels is None:
-            raise ValueError("labels: lists of label numbers need n_labels or label_names (how many labels are there?)")
-        ids, valid = _ids_of_numbers(flat, n_labels, row_of, invalid_ids)
-        _check_not_indicator(rows, sizes, ids, valid, n_labels)
-    return _from_ids(ids[valid], np.repeat(np.arange(len(rows)), sizes)[valid], len(rows), n_labels, background, names,
-                     int((~valid).sum()))
-
-
-def _from_ids(
-    ids: NDArray[np.int64],
-    row_numbers: NDArray[np.int64],
-    n_rows: int,
-    n_labels: int,
-    background: str,
-    names: tuple[str, ...] | None,
-    n_ignored: int,
-) -> LabelMatrix:
+        ids, valid = _ids_of_numbers(flat, n_labels)
+        expected = f"label numbers in [0, {n_labels})"
+    n_labels = wanted.width or 0
+    wanted.check_shape((len(rows), n_labels))
+    row_numbers = np.repeat(np.arange(len(rows)), sizes)
+    n_ignored = 0
+    if not valid.all():
+        if wanted.invalid_ids == "error":
+            at = int(np.argmin(valid))
+            hint = suggest(flat[at], wanted.names or ())
+            raise ValueError(
+                f"labels: expected {expected}, got {shorten(flat[at])} at row {row_numbers[at]}{hint} {_DROP}"
+            )
+        n_ignored = int((~valid).sum())
+        ids, row_numbers = ids[valid], row_numbers[valid]
     cells = row_numbers * n_labels + ids
-    distinct = np.unique(cells)
-    notes = {"merged_duplicates": cells.size - distinct.size, "ignored_ids": n_ignored}
-    indptr = np.searchsorted(distinct, np.arange(n_rows + 1, dtype=np.int64) * n_labels)
-    return LabelMatrix(
-        np.asarray(indptr, np.int64),
-        (distinct % n_labels).astype(np.int32),
+    n_given = cells.size
+    if not (cells[1:] > cells[:-1]).all():
+        cells.sort()
+        cells = cells[np.diff(cells, prepend=-1) > 0]
+    indptr = np.searchsorted(cells, np.arange(len(rows) + 1) * n_labels).astype(np.int64)
+    return wanted.matrix(
+        indptr,
+        (cells % n_labels).astype(np.int32),
         None,
         n_labels,
-        background=background,
-        label_names=names,
-        notes={key: count for key, count in notes.items() if count},
+        merged_duplicates=n_given - cells.size,
+        ignored_ids=n_ignored,
     )
 
 
+def _chain(rows: list[Any]) -> tuple[Sequence[Any] | NDArray[Any], NDArray[np.int64]]:
+    """All rows' labels in one sequence, and how many are whose."""
+    kinds = set(map(type, rows))
+    for kind in kinds:
+        if issubclass(kind, (str, bytes, Mapping)) or not issubclass(kind, Iterable):
+            i = next(i for i, row in enumerate(rows) if type(row) is kind)
+            is_missing = rows[i] is None or (isinstance(rows[i], float) and np.isnan(rows[i]))
+            hint = " (an example without labels is an empty list)" if is_missing else ""
+            raise TypeError(
+                f"labels: expected a list of labels for each example, got {described(rows[i])} at row {i}{hint}"
+            )
+    if any(hasattr(kind, "__array__") for kind in kinds):
+        return _chain_arrays(rows)
+    if not all(hasattr(kind, "__len__") for kind in kinds):
+        rows = [list(row) for row in rows]
+    return list(chain.from_iterable(rows)), np.fromiter(map(len, rows), np.int64, len(rows))
+
+
+def _chain_arrays(rows: list[Any]) -> tuple[Sequence[Any] | NDArray[Any], NDArray[np.int64]]:
+    rows = [read_array("labels", row) if hasattr(row, "__array__") else list(row) for row in rows]
+    for i, row in enumerate(rows):
+        if isinstance(row, np.ndarray) and row.ndim != 1:
+            raise ValueError(
+                f"labels: expected a list of labels for each example, got an array of shape {row.shape} at row {i}"
+            )
+    sizes = np.fromiter(map(len, rows), np.int64, len(rows))
+    filled = [row for row in rows if len(row)]
+    if filled and all(isinstance(row, np.ndarray) and row.dtype.kind in "iu" for row in filled):
+        return np.concatenate(filled), sizes
+    return [label for row in filled for label in (row.tolist() if isinstance(row, np.ndarray) else row)], sizes
+
+
 def _ids_of_names(
-    flat: list[Any], names: tuple[str, ...], row_of: Callable[[int], int], invalid_ids: str
+    flat: Sequence[Any] | NDArray[Any], names: tuple[str, ...]
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     number = {name: j for j, name in enumerate(names)}
     try:
         ids = np.fromiter((number.get(name, -1) for name in flat), np.int64, len(flat))
     except TypeError:  # something that cannot be hashed is no name
         ids = np.fromiter((number.get(x, -1) if isinstance(x, str) else -1 for x in flat), np.int64, len(flat))
-    valid = ids >= 0
-    if invalid_ids == "error" and not valid.all():
-        at = int(np.flatnonzero(~valid)[0])
-        raise ValueError(
-            f"labels: expected names in label_names, got {shorten(flat[at])} at row {row_of(at)}{suggest(flat[at], names)} "
-            "(invalid_ids='ignore' drops such labels)"
-        )
-    return ids, valid
+    return ids, ids >= 0
 
 
-def _ids_of_numbers(
-    flat: list[Any], n_labels: int, row_of: Callable[[int], int], invalid_ids: str
-) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    try:
-        array = np.asarray(flat) if flat else np.zeros(0, np.int64)
-    except ValueError:  # ragged: labels nested one level too deep
-        array = np.empty(len(flat), object)
-    if array.dtype.kind in "iu" and array.ndim == 1:
-        valid = (array >= 0) & (array < n_labels)
-        ids = np.where(valid, array, 0).astype(np.int64)
-    else:  # anything else is looked at one by one: floats, strings, None
-        valid = np.zeros(len(flat), bool)
-        ids = np.zeros(len(flat), np.int64)
-        for k, value in enumerate(flat):
-            if isinstance(value, (int, np.integer)) and not isinstance(value, bool) and 0 <= value < n_labels:
-                valid[k], ids[k] = True, int(value)
-    if invalid_ids == "error" and not valid.all():
-        at = int(np.flatnonzero(~valid)[0])
-        raise ValueError(
-            f"labels: expected label numbers in [0, {n_labels}), got {shorten(flat[at])} at row {row_of(at)} "
-            "(invalid_ids='ignore' drops such labels)"
-        )
-    return ids, valid
+def _ids_of_numbers(flat: Sequence[Any] | NDArray[Any], n_labels: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    if isinstance(flat, np.ndarray):
+        valid = (flat >= 0) & (flat < n_labels)
+        return np.where(valid, flat, 0).astype(np.int64), valid
+    if all(_is_whole(kind) for kind in set(map(type, flat))):
+        try:
+            return _ids_of_numbers(np.fromiter(flat, np.int64, len(flat)), n_labels)
+        except OverflowError:
+            pass
+    # one by one: some are floats, strings, None, or too large for any label
+    ids = np.fromiter((x if _is_whole(type(x)) and 0 <= x < n_labels else -1 for x in flat), np.int64, len(flat))
+    return ids, ids >= 0
 
 
-def _check_not_indicator(
-    rows: list[Any], sizes: list[int], ids: NDArray[np.int64], valid: NDArray[np.bool_], n_labels: int
-) -> None:
-    """Rows of a 0/1 matrix passed as if they were lists of label numbers."""
-    if n_labels < 2 or any(size != n_labels for size in sizes) or not valid.all() or not (ids <= 1).all():
+def _is_whole(kind: type) -> bool:
+    return issubclass(kind, (int, np.integer)) and kind is not bool
+
+
+def _check_not_indicator(flat: Sequence[Any] | NDArray[Any], sizes: NDArray[np.int64], n_labels: int | None) -> None:
+    """Reject the rows of a 0/1 matrix passed as if they were lists of label numbers."""
+    if not len(flat) or not (sizes == sizes[0]).all() or (n_labels or sizes[0]) != sizes[0]:
         return
-    table = ids.reshape(len(rows), n_labels)
-    if n_labels > 2 or (table.sum(axis=1) != 1).any():  # [0, 1] and [1, 0] do name both of two labels
-        raise ValueError(
-            f"labels: expected a list of label numbers for each example, got {len(rows)} rows of {n_labels} zeros and ones "
-            "(looks like a binary matrix; pass np.asarray(labels))"
-        )
+    width = int(sizes[0])
+    try:
+        values = set(flat[: 64 * width])  # a glance, which settles most cases
+        if not values <= {0, 1} or not set(flat) <= {0, 1}:
+            return
+    except TypeError:  # something that cannot be hashed
+        return
+    if all(_is_whole(kind) for kind in set(map(type, flat))):
+        # lists of numbers after all? of one label, or both of two in their order
+        if n_labels is None and width == 1:
+            return
+        if width <= 2 and (np.asarray(flat).reshape(-1, width) == np.arange(width)).all():
+            return
+    hint = "; if these are label numbers, sort each row" if width == 2 else ""
+    raise ValueError(
+        f"labels: expected a list of label numbers for each example, got {sizes.size} rows of {width} zeros and ones "
+        f"(looks like a binary matrix; pass np.asarray(labels){hint})"
+    )
 
 
-def _with_unknown(matrix: LabelMatrix, unknown: Any) -> LabelMatrix:
+# -------------------------------------------------------------------------------------------------------- unknown cells
+
+
+def _with_unknown(matrix: LabelMatrix, unknown: Any, n_threads: int) -> LabelMatrix:
     """Mark further cells unknown."""
-    if is_frame(unknown):
-        unknown, _ = read_frame("unknown", unknown, matrix.label_names)
-    if not is_sparse(unknown):
-        unknown = np.asarray(unknown)
-    if tuple(unknown.shape) != matrix.shape:
-        raise ValueError(f"unknown: expected shape {matrix.shape} to match labels, got {tuple(unknown.shape)}")
-    if unknown.dtype != bool:
-        raise TypeError(f"unknown: expected a mask of True and False, got {unknown.dtype}")
-    mask = _from_sparse(unknown, "negative", None) if is_sparse(unknown) else _from_dense(unknown, "negative", None)
+    n_rows, n_labels = matrix.shape
+    masked = _masked_cells(matrix, unknown, n_threads)
     indptr, indices, values = matrix._cells
-    n_labels = matrix.shape[1]
-    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(indptr))
-    cells = rows * n_labels + indices
-    masked = np.repeat(np.arange(matrix.shape[0]), np.diff(mask.indptr)) * n_labels + mask.indices
+    cells = np.repeat(np.arange(n_rows) * n_labels, np.diff(indptr)) + indices
     stored = np.ones(indices.size, np.int8) if values is None else values
-    keep = ~np.isin(cells, masked, assume_unique=True)
-    cells, stored = cells[keep], stored[keep]
+    if masked.size and cells.size:
+        hit = masked[np.minimum(np.searchsorted(masked, cells), masked.size - 1)] == cells
+        cells, stored = cells[~hit], stored[~hit]
     if matrix.background == "negative":
         cells = np.concatenate([cells, masked])
         stored = np.concatenate([stored, np.full(masked.size, -1, np.int8)])
-        order = np.argsort(cells, kind="stable")
+        order = np.argsort(cells, kind="stable")  # which merges the two ascending runs
         cells, stored = cells[order], stored[order]
-    new_indptr = np.searchsorted(cells, np.arange(matrix.shape[0] + 1, dtype=np.int64) * n_labels)
     return LabelMatrix(
-        np.asarray(new_indptr, np.int64),
+        np.searchsorted(cells, np.arange(n_rows + 1) * n_labels).astype(np.int64),
         (cells % n_labels).astype(np.int32),
-        None if (stored == 1).all() else stored,
+        _unless_all_one(stored),
         n_labels,
         background=matrix.background,
         label_names=matrix.label_names,
         notes=matrix.notes,
     )
+
+
+def _masked_cells(matrix: LabelMatrix, unknown: Any, n_threads: int) -> NDArray[np.int64]:
+    """The cells that a mask marks, numbered in row-major order."""
+    if is_frame(unknown):
+        unknown, _ = read_frame("unknown", unknown, matrix.label_names)
+    if not is_sparse(unknown):
+        if not is_array(unknown) and not isinstance(unknown, (list, tuple)):
+            raise TypeError(f"unknown: expected a mask of True and False, got {described(unknown)}")
+        unknown = read_array("unknown", unknown)
+    shape = tuple(unknown.shape)
+    if shape != matrix.shape:
+        hint = " (transposed?)" if shape == matrix.shape[::-1] else ""
+        raise ValueError(f"unknown: expected shape {matrix.shape} to match labels, got {shape}{hint}")
+    if unknown.dtype != bool:
+        hint = " (use .astype(bool))" if unknown.dtype.kind in "iu" else ""
+        raise TypeError(f"unknown: expected a mask of True and False, got {shorten_type(unknown.dtype)}{hint}")
+    if is_sparse(unknown):
+        indptr, indices, data = canonical_rows("unknown", unknown, n_threads)
+        cells = np.repeat(np.arange(shape[0]) * shape[1], np.diff(indptr)) + indices
+        return cells if data.all() else cells[data]
+    found = _core.labels.from_dense(unknown, False, n_threads)
+    indptr, indices = found["indptr"], found["indices"]
+    masked: NDArray[np.int64] = np.repeat(np.arange(shape[0]) * shape[1], np.diff(indptr)) + indices
+    return masked
