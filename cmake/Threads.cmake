@@ -1,5 +1,5 @@
-# mlkit::threads: OpenMP where wanted and found, std::thread on Apple, else serial. cpp/include/mlkit/core/parallel.hpp
-# is the only file that looks at the outcome.
+# mlkit::threads: OpenMP where wanted and found, else std::thread where wanted, else serial. The only file that looks at
+# the outcome is cpp/include/mlkit/core/parallel.hpp.
 find_package(Threads REQUIRED)
 add_library(mlkit_threads INTERFACE)
 add_library(mlkit::threads ALIAS mlkit_threads)
@@ -9,7 +9,7 @@ if(MLKIT_OPENMP)
 endif()
 if(MLKIT_OPENMP AND OpenMP_CXX_FOUND)
   target_link_libraries(mlkit_threads INTERFACE OpenMP::OpenMP_CXX)
-elseif(APPLE)
+elseif(MLKIT_STD_THREADS)
   target_compile_definitions(mlkit_threads INTERFACE MLKIT_STD_THREADS)
 else()
   message(STATUS "No OpenMP: kernels run on one thread")
