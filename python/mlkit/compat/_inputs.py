@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import warnings
 from array import array
 from collections.abc import Iterable
 from itertools import chain
-from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlkit._validation.arrays import is_array, is_sparse
-from mlkit._validation.cells import Cells, LabelQualityWarning, check_cells
+from mlkit._validation.cells import Cells, check_cells
 from mlkit._validation.frames import is_frame
 from mlkit._validation.params import shorten
 from mlkit._validation.probabilities import read_probabilities
@@ -27,26 +25,26 @@ def read_cells(
     accept_hard: bool = False,
     strict_ids: bool = False,
     n_jobs: int | None = None,
-    stacklevel: int = 3,
-) -> Cells:
-    """Return labels and probabilities ready for the engine.
+) -> tuple[Cells, list[str]]:
+    """Return labels and probabilities ready for the engine, and what the user should be told about them.
 
     Parameters
     ----------
     accept_hard : bool
         Whether whole-number predictions pass.
     strict_ids : bool
-        Whether a label number beyond the last column is an error; without it the entry is dropped with a warning.
+        Whether a label number beyond the last column is an error; without it the entry is left out with a note.
     """
+    notes: list[str] = []
     probs = _read_probs(pred_probs, accept_hard)
-    matrix = _read_labels(labels, tuple(probs.shape), strict_ids, stacklevel + 1)
+    matrix = _read_labels(labels, tuple(probs.shape), strict_ids, notes)
     if matrix.n_unknown:
         raise ValueError(
             f"labels: expected every cell given or not given, got {matrix.n_unknown} unknown cells "
             "(mlkit.quality.find_label_issues takes them)"
         )
     try:
-        return check_cells(matrix, probs, n_jobs=n_jobs)
+        return check_cells(matrix, probs, n_jobs=n_jobs), notes
     except ValueError as error:
         named = [name for name in ("nan_policy", "from_logits") if f"{name}=" in str(error)]
         if not named:
@@ -63,14 +61,12 @@ def _read_probs(pred_probs: Any, accept_hard: bool) -> Any:
     dtype = getattr(pred_probs, "dtype", None)
     if dtype is not None and dtype.kind in "biu":
         if not accept_hard:
-            raise TypeError(
-                f"pred_probs: expected probabilities, got {dtype} (hard predictions carry no confidence to find issues by)"
-            )
+            raise TypeError(f"pred_probs: expected probabilities, got {dtype} (hard predictions carry no confidence)")
         pred_probs = pred_probs.astype(np.float64)
     return read_probabilities(pred_probs, None, force=accept_hard)
 
 
-def _read_labels(labels: Any, shape: tuple[int, ...], strict_ids: bool, stacklevel: int) -> LabelMatrix:
+def _read_labels(labels: Any, shape: tuple[int, ...], strict_ids: bool, notes: list[str]) -> LabelMatrix:
     if isinstance(labels, LabelMatrix) or is_sparse(labels) or is_frame(labels) or _is_indicator(labels, shape):
         return as_label_matrix(labels)
     if isinstance(labels, (str, bytes, dict)) or not isinstance(labels, Iterable):
@@ -83,7 +79,7 @@ def _read_labels(labels: Any, shape: tuple[int, ...], strict_ids: bool, stacklev
     ids = _whole_numbers(flat, n_labels)
     valid = (ids >= 0) & (ids < n_labels)
     if not valid.all():
-        _judge_odd_ids(flat, ids, valid, sizes, n_labels, strict_ids, stacklevel + 1)
+        notes.append(_judge_odd_ids(flat, valid, sizes, n_labels, strict_ids))
     elif sizes and n_labels > 1 and set(sizes) == {n_labels} and ids.max() <= 1:
         as_label_matrix(rows, n_labels=n_labels)  # raises if these can only be the rows of a 0/1 matrix
     return _matrix(np.repeat(np.arange(len(rows)), sizes)[valid], ids[valid], (len(rows), n_labels))
@@ -100,6 +96,8 @@ def _is_indicator(labels: Any, shape: tuple[int, ...]) -> bool:
 def _flatten(rows: list[Any]) -> tuple[list[int], Any]:
     """The lengths of the rows and all their entries, as 64-bit integers where they are all whole numbers."""
     for i, row in enumerate(rows):
+        if isinstance(row, (list, tuple)):
+            continue
         if isinstance(row, (str, bytes)) or not isinstance(row, Iterable):
             raise ValueError(
                 f"labels: expected a list of label numbers for each example, got {type(row).__name__} {shorten(row)} "
@@ -125,31 +123,25 @@ def _whole_numbers(flat: Any, n_labels: int) -> NDArray[np.int64]:
         raise ValueError("labels: expected lists of label numbers, got lists nested deeper") from None
 
 
-def _judge_odd_ids(
-    flat: Any,
-    ids: NDArray[np.int64],
-    valid: NDArray[np.bool_],
-    sizes: list[int],
-    n_labels: int,
-    strict_ids: bool,
-    stacklevel: int,
-) -> None:
-    at = int(np.flatnonzero(~valid)[0])
-    row = int(np.searchsorted(np.cumsum(sizes), at, side="right"))
-    first = f"{shorten(flat[at].item() if isinstance(flat, np.ndarray) else flat[at])} at row {row}"
+def _judge_odd_ids(flat: Any, valid: NDArray[np.bool_], sizes: list[int], n_labels: int, strict_ids: bool) -> str:
+    """What to say about entries that are no label number; an error if ``strict_ids`` and one of them is too large."""
+    odd = [entry for entry, known in zip(flat, valid) if not known]
     if strict_ids:
-        odd = [x for x, known in zip(flat, valid) if not known]
-        too_large = [x for x in odd if isinstance(x, str) or (isinstance(x, (Real, np.number)) and x >= n_labels)]
+        too_large = [x for x in odd if isinstance(x, str) or (isinstance(x, (int, float, np.number)) and x >= n_labels)]
         if too_large:
             raise ValueError(
                 f"labels: expected label numbers in [0, {n_labels}), one for each column of pred_probs, "
-                f"got {shorten(too_large[0])}"
+                f"got {_plain(too_large[0])}"
             )
-    warnings.warn(
-        f"labels: left out {int((~valid).sum())} entries that are no label number in [0, {n_labels}), first {first}",
-        LabelQualityWarning,
-        stacklevel=stacklevel,
+    row = int(np.searchsorted(np.cumsum(sizes), np.flatnonzero(~valid)[0], side="right"))
+    return (
+        f"labels: left out {len(odd)} entries that are no label number in [0, {n_labels}), "
+        f"first {_plain(odd[0])} at row {row}"
     )
+
+
+def _plain(entry: Any) -> str:
+    return shorten(entry.item() if isinstance(entry, np.generic) else entry)
 
 
 def _matrix(rows: NDArray[np.int64], ids: NDArray[np.int64], shape: tuple[int, int]) -> LabelMatrix:

@@ -6,18 +6,16 @@ another, the mini-batch route with thresholds of its own, and the rank that belo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlkit._validation.cells import Cells
 from mlkit._validation.params import check_choice, check_flag, check_number, list_labels, shorten
-from mlkit._validation.probabilities import Probabilities
-from mlkit.labels import LabelMatrix
 from mlkit.quality import _engine, _peer
 from mlkit.quality.issues import rank_rows
 
@@ -29,6 +27,15 @@ Rows = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 thresholds: Callable[[Cells], NDArray[np.float64]] = partial(_engine.thresholds, compat="cleanlab")
 row_scores = partial(_engine.row_scores, compat="cleanlab")
+
+
+class Found(NamedTuple):
+    """Flagged cells: row, label, what was given, and the probability."""
+
+    rows: Rows
+    labels: NDArray[np.int32]
+    given: NDArray[np.int8]
+    p: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,7 @@ class Options:
 
 def check_options(
     n_labels: int,
+    notes: list[str],
     *,
     by_rows: bool,
     ranked_by: Any,
@@ -69,9 +77,8 @@ def check_options(
     """Judge the arguments of both search functions, in the order of the signature."""
     if ranked_by is not None:
         check_choice("return_indices_ranked_by", ranked_by, _engine.METHODS)
-    adjust = _check_adjustment(rank_by_kwargs or {}, ranked_by)
+    adjust = ranked_by is not None and _check_adjustment(rank_by_kwargs or {}, ranked_by)
     low_memory = bool(low_memory)
-    notes: list[str] = []
     if low_memory:
         given = {
             "filter_by": filter_by != "prune_by_noise_rate",
@@ -114,7 +121,12 @@ def check_options(
     )
 
 
-def _check_adjustment(rank_by_kwargs: Any, ranked_by: str | None) -> bool:
+def check_table_options(n_labels: int, notes: list[str], joint: Any) -> Options:
+    """The default search, with a joint of the caller's if there is one."""
+    return Options(joint=_check_joint(joint, n_labels, notes), notes=notes)
+
+
+def _check_adjustment(rank_by_kwargs: Any, ranked_by: str) -> bool:
     unknown = [name for name in rank_by_kwargs if name != "adjust_pred_probs"]
     if unknown:
         raise TypeError(f"rank_by_kwargs: expected at most the key 'adjust_pred_probs', got {shorten(unknown[0])}")
@@ -124,7 +136,7 @@ def _check_adjustment(rank_by_kwargs: Any, ranked_by: str | None) -> bool:
             "rank_by_kwargs: expected adjust_pred_probs=False with return_indices_ranked_by="
             "'confidence_weighted_entropy', got True (a shifted probability has no entropy)"
         )
-    return adjust and ranked_by is not None
+    return adjust
 
 
 def _check_joint(joint: Any, n_labels: int, notes: list[str]) -> NDArray[np.float64] | None:
@@ -133,7 +145,7 @@ def _check_joint(joint: Any, n_labels: int, notes: list[str]) -> NDArray[np.floa
     table = np.asarray(joint)
     if table.shape == (n_labels, n_labels):
         notes.append(
-            f"confident_joint: not used, since it has the shape ({n_labels}, {n_labels}) of one problem with {n_labels} "
+            f"confident_joint: not used, since its shape ({n_labels}, {n_labels}) is that of one problem with so many "
             f"classes; expected ({n_labels}, 2, 2)"
         )
         return None
@@ -198,9 +210,12 @@ def _note_small_sides(cells: Cells, o: Options) -> None:
 # ---------------------------------------------------------------------------------------------------------- the search
 
 
-def flagged_cells(cells: Cells, o: Options) -> _engine.FlaggedCells:
-    """The flagged cells, by row."""
-    return _low_memory_cells(cells, o) if o.low_memory else _flagger(cells, o).flagged()
+def flagged_cells(cells: Cells, o: Options) -> Found:
+    """The flagged cells."""
+    if o.low_memory:
+        return _low_memory_cells(cells, o)
+    found = _flagger(cells, o).flagged()
+    return Found(found.rows, found.labels, found.given, found.p)
 
 
 def flagged_rows(cells: Cells, o: Options) -> Mask:
@@ -229,16 +244,15 @@ def ranked_cells(cells: Cells, o: Options) -> list[Rows]:
     """For each label the flagged rows, lowest score first; by row number on the mini-batch route."""
     assert o.ranked_by is not None
     found = flagged_cells(cells, o)
-    rows = found.rows
     if o.low_memory:
-        order = np.lexsort((rows, found.labels))
+        order = np.lexsort((found.rows, found.labels))
     else:
         adjust = thresholds(cells) if o.adjust else None
         p = found.p.astype(cells.probs.dtype)
         scores = _peer.scores_by_label(cells, found.labels, found.given == 1, p, o.ranked_by, adjust)
-        order = np.lexsort((rows, scores, found.labels))
+        order = np.lexsort((found.rows, scores, found.labels))
     ends = np.bincount(found.labels, minlength=cells.shape[1]).cumsum()
-    return np.split(rows[order], ends[:-1])
+    return np.split(found.rows[order], ends[:-1])
 
 
 def _flagger(cells: Cells, o: Options) -> _engine.Flagger:
@@ -285,23 +299,53 @@ def _ranked_lowest_rows(cells: Cells, o: Options) -> Rows:
     by_severity = _lowest_rows(cells)
     if by_severity.size == 0:
         return by_severity
-    part = _take_rows(cells, np.sort(by_severity))
+    part = cells.take(np.sort(by_severity))
     adjust = thresholds(part) if o.adjust else None
     scores = row_scores(part, str(o.ranked_by), adjust_thresholds=adjust)
     return by_severity[np.argsort(scores, kind="stable")]
 
 
-def _take_rows(cells: Cells, rows: Rows) -> Cells:
-    labels = cells.labels.to_csr()[rows]
-    matrix = LabelMatrix(labels.indptr.astype(np.int64), labels.indices.astype(np.int32), None, cells.shape[1])
-    probs = cells.probs
-    if probs.indptr is None or probs.indices is None:
-        return Cells(matrix, Probabilities.of(probs.array[rows], clip=probs.clip), cells.n_threads)
-    raise NotImplementedError
-
-
 # ------------------------------------------------------------------------------------------------ the mini-batch route
 
 
-def _low_memory_cells(cells: Cells, o: Options) -> _engine.FlaggedCells:
-    raise NotImplementedError
+def _low_memory_cells(cells: Cells, o: Options) -> Found:
+    """The cells of the mini-batch route: a count from running thresholds, so many lowest scores, the veto."""
+    method = o.ranked_by or "self_confidence"
+    _peer.check_range(cells, method)
+    rows, labels, given_values, probs = [], [], [], []
+    for j, given, p in _peer.columns(cells):
+        above_half = p > 1 - p
+        cuts = np.asarray(_running_thresholds(given, p)) - _peer.TOLERANCE
+        sure = np.where(above_half, p >= cuts[1], 1 - p >= cuts[0])
+        count = int((sure & (above_half != given)).sum())
+        taken = _smallest(_peer.scores(given == 1, p, method), count)
+        own = np.where(given == 1, p, 1 - p)[taken]
+        other = np.where(given == 1, 1 - p, p)[taken]
+        doubted = np.where(given[taken] == 1, other >= own + _peer.TOLERANCE, other > own + _peer.TOLERANCE)
+        rows.append(taken[doubted])
+        labels.append(np.full(int(doubted.sum()), j, np.int32))
+        given_values.append(given[rows[-1]])
+        probs.append(p[rows[-1]].astype(np.float64))
+    return Found(np.concatenate(rows), np.concatenate(labels), np.concatenate(given_values), np.concatenate(probs))
+
+
+def _running_thresholds(given: NDArray[np.int8], p: NDArray[Any]) -> NDArray[np.float64]:
+    """Means over batches, weighted as they come; an empty side is left with the lowest threshold, not the highest."""
+    values, seen = np.zeros(2), np.zeros(2)
+    for start in range(0, given.size, BATCH_ROWS):
+        part = slice(start, start + BATCH_ROWS)
+        sizes = np.bincount(given[part], minlength=2)
+        means = np.asarray(_peer.side_means(given[part], p[part]))
+        values = (seen * values + sizes * means) / np.maximum(seen + sizes, 1)
+        values = np.maximum(values, _peer.LOWEST_THRESHOLD)
+        seen = seen + sizes
+    return values
+
+
+def _smallest(scores: NDArray[Any], count: int) -> Rows:
+    """The rows of so many smallest scores, equal ones by row number."""
+    if count == 0:
+        return np.zeros(0, np.int64)
+    largest = np.partition(scores, count - 1)[count - 1]
+    below, equal = np.flatnonzero(scores < largest), np.flatnonzero(scores == largest)
+    return np.concatenate((below, equal[: count - below.size]))

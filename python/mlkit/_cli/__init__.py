@@ -1,0 +1,1 @@
+"""The commands behind ``mlkit``: files to arrays, answers to files and text."""

@@ -1,0 +1,191 @@
+"""The command ``mlkit``: which commands and options there are."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from mlkit._cli.errors import BadInput
+
+_DESCRIPTION = "The multi-label data toolkit: which labels of a data set are wrong, and what to look at first."
+_AUDIT = """\
+Audit given labels against a model's probabilities: which labels are wrong, how wrong each label is, what to look at
+first. Probabilities must be out of sample: each example's from a model that has not seen its labels."""
+_AUDIT_FILES = """\
+files of labels and probabilities (examples x labels, told apart by suffix):
+  .npy            a NumPy array; memory-mapped, never copied
+  .npz            a SciPy sparse matrix (save_npz), or arrays; of several, FILE.npz:NAME takes one, dense or CSR
+                  (NAME_indptr, NAME_indices, and where they are there NAME_data, NAME_shape)
+  .csv .tsv       a header with label names, separated by comma, semicolon or tab
+  .parquet        columns are labels (needs the extra "parquet")
+labels are 0 and 1; -1, NaN and empty cells are unknown. Names, ids and folds: text, one a line, or .npy, or FILE.npz:NAME.
+
+exit codes: 0 fine, 2 bad input (one line says what is wrong; nothing is written), 130 interrupted"""
+_DEMO = """\
+Compose pictures of real handwritten digits, plant label errors, and watch an audit find them: the summary, the ten most
+suspicious pictures as a PNG, and precision and recall of the flags against the planted truth. Nothing is downloaded."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong with the arguments."""
+
+    def error(self, message: str) -> NoReturn:
+        message = message.removeprefix("argument ")
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def _integer(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected an integer, got {text!r}") from None
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Describe all commands and options."""
+    from mlkit import __version__
+
+    parser = _Parser(prog="mlkit", description=_DESCRIPTION, allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"mlkit {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    _add_audit(commands)
+    _add_demo(commands)
+    commands.add_parser(
+        "versions",
+        help="show versions and build settings, for bug reports",
+        description="Show versions of mlkit and of what it works with, and how it was built.",
+        allow_abbrev=False,
+    )
+    return parser
+
+
+def _add_audit(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = commands.add_parser(
+        "audit",
+        help="audit the labels in your files",
+        description=_AUDIT,
+        epilog=_AUDIT_FILES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    data = parser.add_argument_group("data")
+    data.add_argument("--labels", metavar="FILE", required=True, help="given labels, examples x labels")
+    data.add_argument("--probs", metavar="FILE", required=True, help="a model's probabilities, of the same shape")
+    data.add_argument("--names", metavar="FILE", help="names of the labels (default: the header of a table)")
+    ids = data.add_mutually_exclusive_group()
+    ids.add_argument("--ids", metavar="FILE", help="names of the examples, all different (default: row numbers)")
+    ids.add_argument(
+        "--id-column",
+        metavar="NAME",
+        help="the column of a table that holds the ids; two tables that have it are matched by it",
+    )
+    data.add_argument(
+        "--unknown",
+        metavar="VALUE|FILE",
+        help="the value in --labels that means unknown (0: all that is not given), or a file with a mask",
+    )
+    data.add_argument("--folds", metavar="FILE", help="cross-validation fold of each example: looks for shifts")
+    data.add_argument("--no-header", action="store_true", help="tables in text begin with data, not with label names")
+
+    rules = parser.add_argument_group("rules")
+    rules.add_argument(
+        "--filter",
+        metavar="RULE",
+        default="prune_by_noise_rate",
+        help="prune_by_noise_rate (default), prune_by_class, both, confident_learning, predicted_neq_given, "
+        "low_self_confidence or low_normalized_margin",
+    )
+    rules.add_argument(
+        "--min-support",
+        metavar="N",
+        type=_integer,
+        default=10,
+        help="flag nothing in labels with fewer examples on one side (default: 10)",
+    )
+    rules.add_argument(
+        "--nan-policy",
+        metavar="POLICY",
+        default="raise",
+        help="NaN in --probs: raise (default: bad input) or mask (such cells take no part)",
+    )
+    rules.add_argument("--from-logits", action="store_true", help="--probs holds logits: apply the sigmoid")
+    rules.add_argument("--force", action="store_true", help="accept 0/1 predictions in place of probabilities")
+
+    output = parser.add_argument_group("output")
+    output.add_argument(
+        "--out",
+        metavar="DIR",
+        help="write labels.csv, cells.csv, examples.csv and summary.json there (default: print the summary alone)",
+    )
+    output.add_argument(
+        "--top",
+        metavar="N",
+        type=_integer,
+        help="list only the N most suspicious cells and examples; without --out, print these cells",
+    )
+    output.add_argument("--jobs", metavar="N", type=_integer, help="threads (default: all); results do not depend on it")
+    _add_progress(output)
+
+
+def _add_demo(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = commands.add_parser(
+        "demo",
+        help="watch an audit find planted errors in pictures of handwritten digits",
+        description=_DEMO,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--out", metavar="DIR", default="mlkit-demo", help="folder for the PNG (default: mlkit-demo)")
+    parser.add_argument(
+        "--samples", metavar="N", type=_integer, default=3500, help="number of pictures (default: 3500)"
+    )
+    parser.add_argument("--seed", metavar="N", type=_integer, default=0, help="seed of everything random (default: 0)")
+    _add_progress(parser)
+
+
+def _add_progress(group: argparse._ActionsContainer) -> None:
+    group.add_argument(
+        "--progress",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="show a bar (default: on a terminal, for work that takes a while)",
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The arguments; default: those of the process.
+
+    Returns
+    -------
+    int
+        0: fine; 2: bad input, told in one line on stderr; 130: interrupted.
+    """
+    parser = make_parser()
+    try:
+        args = parser.parse_args(argv)
+    except SystemExit as end:  # --help, --version, or arguments that argparse rejects
+        return end.code if isinstance(end.code, int) else 2
+    if args.command is None:
+        parser.print_help(sys.stderr)
+        return 2
+    try:
+        importlib.import_module(f"mlkit._cli.{args.command}").run(args)
+        sys.stdout.flush()
+    except BadInput as problem:
+        print(f"mlkit {args.command}: {problem}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return 0
