@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import operator
 import os
 from typing import Any
 
 from mlkit import _core
+from mlkit._validation.params import described
 
+MOST_THREADS = 4096
 _forked = False
 
 
@@ -46,7 +49,7 @@ def resolve_threads(n_jobs: Any) -> int:
     Parameters
     ----------
     n_jobs : int or None
-        None: all available threads. Negative: ``available + 1 + n_jobs``. Positive: as asked.
+        None: all available threads. Negative: ``available + 1 + n_jobs``. Positive: as asked, but at most 4096.
 
     Returns
     -------
@@ -62,11 +65,16 @@ def resolve_threads(n_jobs: Any) -> int:
     """
     if n_jobs is None:
         return available_threads()
-    if isinstance(n_jobs, bool) or not hasattr(n_jobs, "__index__"):
-        raise TypeError(f"n_jobs: expected an integer or None, got {type(n_jobs).__name__} {n_jobs!r}")
-    n = int(n_jobs.__index__())
+    try:
+        n = None if isinstance(n_jobs, bool) else operator.index(n_jobs)
+    except TypeError:
+        n = None
+    if n is None:
+        raise TypeError(f"n_jobs: expected an integer or None, got {described(n_jobs)}")
     if n == 0:
-        raise ValueError("n_jobs: expected a positive or negative integer or None, got 0 (1 runs on one thread, -1 on all)")
+        raise ValueError(
+            "n_jobs: expected a positive or negative integer or None, got 0 (1 runs on one thread, -1 on all)"
+        )
     if _forked:
         return 1
-    return n if n > 0 else max(1, available_threads() + 1 + n)
+    return min(n, MOST_THREADS) if n > 0 else max(1, available_threads() + 1 + n)

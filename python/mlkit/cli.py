@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from mlkit._cli.errors import BadInput
+from mlkit._cli.errors import InputError
 
 _DESCRIPTION = "The multi-label data toolkit: which labels of a data set are wrong, and what to look at first."
 _AUDIT = """\
@@ -22,7 +22,8 @@ files of labels and probabilities (examples x labels, told apart by suffix):
                   (NAME_indptr, NAME_indices, and where they are there NAME_data, NAME_shape)
   .csv .tsv       a header with label names, separated by comma, semicolon or tab
   .parquet        columns are labels (needs the extra "parquet")
-labels are 0 and 1; -1, NaN and empty cells are unknown. Names, ids and folds: text, one a line, or .npy, or FILE.npz:NAME.
+labels are 0 and 1; -1, NaN and empty cells are unknown. names, ids and folds are text, one a line, or .npy, or
+FILE.npz:NAME.
 
 exit codes: 0 fine, 2 bad input (one line says what is wrong; nothing is written), 130 interrupted"""
 _DEMO = """\
@@ -45,8 +46,8 @@ def _integer(text: str) -> int:
         raise argparse.ArgumentTypeError(f"expected an integer, got {text!r}") from None
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """Describe all commands and options."""
+def make_parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
+    """Describe all commands and options; return the parser and those of its commands."""
     from mlkit import __version__
 
     parser = _Parser(prog="mlkit", description=_DESCRIPTION, allow_abbrev=False)
@@ -60,7 +61,7 @@ def make_parser() -> argparse.ArgumentParser:
         description="Show versions of mlkit and of what it works with, and how it was built.",
         allow_abbrev=False,
     )
-    return parser
+    return parser, dict(commands.choices)
 
 
 def _add_audit(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -127,7 +128,9 @@ def _add_audit(commands: argparse._SubParsersAction[_Parser]) -> None:
         type=_integer,
         help="list only the N most suspicious cells and examples; without --out, print these cells",
     )
-    output.add_argument("--jobs", metavar="N", type=_integer, help="threads (default: all); results do not depend on it")
+    output.add_argument(
+        "--jobs", metavar="N", type=_integer, help="threads (default: all); results do not depend on it"
+    )
     _add_progress(output)
 
 
@@ -141,7 +144,7 @@ def _add_demo(commands: argparse._SubParsersAction[_Parser]) -> None:
     )
     parser.add_argument("--out", metavar="DIR", default="mlkit-demo", help="folder for the PNG (default: mlkit-demo)")
     parser.add_argument(
-        "--samples", metavar="N", type=_integer, default=3500, help="number of pictures (default: 3500)"
+        "--samples", metavar="N", type=_integer, default=5000, help="number of pictures (default: 5000)"
     )
     parser.add_argument("--seed", metavar="N", type=_integer, default=0, help="seed of everything random (default: 0)")
     _add_progress(parser)
@@ -169,9 +172,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         0: fine; 2: bad input, told in one line on stderr; 130: interrupted.
     """
-    parser = make_parser()
+    parser, commands = make_parser()
     try:
-        args = parser.parse_args(argv)
+        args, unknown = parser.parse_known_args(argv)
+        if unknown:
+            (commands[args.command] if args.command else parser).error(f"unrecognized arguments: {' '.join(unknown)}")
     except SystemExit as end:  # --help, --version, or arguments that argparse rejects
         return end.code if isinstance(end.code, int) else 2
     if args.command is None:
@@ -180,12 +185,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         importlib.import_module(f"mlkit._cli.{args.command}").run(args)
         sys.stdout.flush()
-    except BadInput as problem:
-        print(f"mlkit {args.command}: {problem}", file=sys.stderr)
-        return 2
+        return 0
+    except InputError as error:
+        problem = str(error)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # whoever read our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    return 0
+    print(f"mlkit {args.command}: {problem}", file=sys.stderr)  # by now any progress bar is gone
+    return 2

@@ -356,9 +356,9 @@ def test_numpy_integers_seed_like_python_integers_and_none_is_accepted():
         ({"rate": 1.7}, ValueError, r"^rate: expected a number in \[0, 1\], got 1\.7$"),
         ({"rate": -0.1}, ValueError, r"^rate: expected a number in \[0, 1\], got -0\.1$"),
         ({"rate": float("nan")}, ValueError, r"^rate: expected a number in \[0, 1\], got nan$"),
-        ({"rate": "0.1"}, TypeError, r"^rate: expected a number in \[0, 1\], got '0\.1'$"),
+        ({"rate": "0.1"}, TypeError, r"^rate: expected a number in \[0, 1\], got str '0\.1'$"),
         ({"rate": None}, TypeError, r"^rate: expected a number in \[0, 1\], got None$"),
-        ({"rate": True}, TypeError, r"^rate: expected a number in \[0, 1\], got True$"),
+        ({"rate": True}, TypeError, r"^rate: expected a number in \[0, 1\], got bool True$"),
         (
             {"rate": [0.1] * 12},
             ValueError,

@@ -128,7 +128,9 @@ def test_types_without_a_value_for_unknown_hold_known_labels_only(dtype):
     y = some_labels(6, 5)
     np.testing.assert_array_equal(make(y).to_dense(dtype), y)
     y[0, 0] = -1
-    with pytest.raises(ValueError, match=r"^dtype: expected a signed integer or float type, got (bool|uint8) \(1 unknown"):
+    with pytest.raises(
+        ValueError, match=r"^dtype: expected a signed integer or float type, got (bool|uint8) \(1 unknown"
+    ):
         make(y).to_dense(dtype)
 
 
@@ -217,7 +219,9 @@ def test_equal_means_the_same_cells_background_and_names():
 def test_a_known_negative_differs_from_an_unknown_cell_at_the_same_place():
     assert as_label_matrix(np.array([[1, 0]])) != as_label_matrix(np.array([[1.0, np.nan]]))
     in_place = sparse.csr_array(([1, 0], [0, 1], [0, 2]), shape=(1, 2))
-    assert as_label_matrix(in_place, background="unknown") != as_label_matrix([[0, 1]], n_labels=2, background="unknown")
+    assert as_label_matrix(in_place, background="unknown") != as_label_matrix(
+        [[0, 1]], n_labels=2, background="unknown"
+    )
 
 
 def test_rows_without_an_unknown_cell_equal_a_matrix_that_never_had_one():

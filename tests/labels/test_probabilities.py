@@ -18,7 +18,7 @@ from mlkit._validation.cells import check_cells
 from mlkit._validation.probabilities import TOLERANCE
 from mlkit.labels import as_label_matrix
 from mlkit.quality import find_label_issues, get_cell_quality_scores
-from reference.label_forms import LAYOUTS, names_of, some_labels
+from reference.label_forms import FORMATS, LAYOUTS, names_of, some_labels
 
 pytestmark = pytest.mark.filterwarnings("ignore::mlkit.quality.LabelQualityWarning")
 
@@ -55,12 +55,9 @@ def read(probs, labels=LABELS, **options):
 
 
 DENSE = {
-    **{f"{dtype}, {layout}": (dtype, function) for dtype in ("float16", "float32", "float64") for layout, function in LAYOUTS.items()},
-}  # fmt: skip
-SPARSE = {
-    **{f"{fmt}_{kind}": getattr(sparse, f"{fmt}_{kind}") for fmt in ("csr", "csc", "coo", "lil", "bsr", "dok", "dia") for kind in ("matrix", "array")},
-    "csr_array of float32": lambda p: sparse.csr_array(p.astype(np.float32)),
-}  # fmt: skip
+    f"{dtype}, {layout}": (dtype, LAYOUTS[layout]) for dtype in ("float16", "float32", "float64") for layout in LAYOUTS
+}
+SPARSE = {f"{fmt}_{kind}": getattr(sparse, f"{fmt}_{kind}") for fmt in FORMATS for kind in ("matrix", "array")}
 OTHERS = {
     "nested lists": np.ndarray.tolist,
     "nested tuples": lambda p: tuple(tuple(row) for row in p.tolist()),
@@ -157,7 +154,9 @@ def test_a_label_of_which_a_classifier_saw_one_class_is_named():
 # --------------------------------------------------------------------------------------------------------------- names
 
 
-@pytest.mark.parametrize("make", [pd.DataFrame, lambda p, columns: pl.DataFrame(p, schema=columns)], ids=["pandas", "polars"])
+@pytest.mark.parametrize(
+    "make", [pd.DataFrame, lambda p, columns: pl.DataFrame(p, schema=columns)], ids=["pandas", "polars"]
+)
 def test_columns_of_a_frame_follow_the_names_of_the_labels(make):
     p, names = some_probs(), names_of(L)
     shuffled = [3, 1, 0, 6, 2, 5, 4]
@@ -188,7 +187,9 @@ def test_names_that_only_the_probabilities_have_are_those_of_the_labels():
     np.testing.assert_array_equal(cells.labels.to_dense(), LABELS)
 
 
-@pytest.mark.parametrize("make", [pd.DataFrame, lambda p, columns: pl.DataFrame(p, schema=columns)], ids=["pandas", "polars"])
+@pytest.mark.parametrize(
+    "make", [pd.DataFrame, lambda p, columns: pl.DataFrame(p, schema=columns)], ids=["pandas", "polars"]
+)
 def test_columns_that_are_not_those_of_the_labels_are_named(make):
     message = (
         r"^pred_probs: expected the columns \['cat', 'dog'\] in any order, got \['cat', 'fox'\] "
@@ -202,7 +203,9 @@ def test_too_few_or_repeated_columns_are_named():
     labels = pd.DataFrame(np.eye(2), columns=["cat", "dog"])
     with pytest.raises(ValueError, match=r"\(missing \['dog'\], unexpected \[\]\)$"):
         read(pd.DataFrame(some_probs(2, 1), columns=["cat"]), labels)
-    with pytest.raises(ValueError, match="^pred_probs columns: expected distinct names, got 'cat' at positions 0 and 1$"):
+    with pytest.raises(
+        ValueError, match=r"^pred_probs columns: expected distinct names, got 'cat' at positions 0 and 1$"
+    ):
         read(pd.DataFrame(some_probs(2, 2), columns=["cat", "cat"]), labels)
 
 
@@ -332,7 +335,9 @@ def test_exactly_what_leaves_the_range_by_more_than_the_tolerance_is_refused(bey
         cells = read(value, some_labels(6, 4))
         np.testing.assert_array_equal(values_of(cells), np.clip(p, 0, 1))
     else:
-        with pytest.raises(ValueError, match=rf"^pred_probs: expected values in \[0, 1\], got .* at row {row}, label {label} \("):
+        with pytest.raises(
+            ValueError, match=rf"^pred_probs: expected values in \[0, 1\], got .* at row {row}, label {label} \("
+        ):
             read(value, some_labels(6, 4))
 
 
@@ -350,7 +355,9 @@ def test_the_first_value_out_of_range_in_row_major_order_is_named(make):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("make", [np.asarray, np.asfortranarray, pd.DataFrame, np.ndarray.tolist], ids=["C", "F", "frame", "list"])
+@pytest.mark.parametrize(
+    "make", [np.asarray, np.asfortranarray, pd.DataFrame, np.ndarray.tolist], ids=["C", "F", "frame", "list"]
+)
 def test_logits_go_through_the_sigmoid(make, dtype):
     logits = np.random.default_rng(0).normal(0, 4, (N, L)).astype(dtype)
     if make is np.ndarray.tolist:
@@ -372,10 +379,14 @@ def test_nan_among_logits_is_still_missing():
 
 
 @pytest.mark.parametrize("dtype", ["bool", "int8", "uint8", "int64"])
-@pytest.mark.parametrize("make", [np.asarray, sparse.csr_array, pd.DataFrame, np.ndarray.tolist], ids=["C", "csr", "frame", "list"])
+@pytest.mark.parametrize(
+    "make", [np.asarray, sparse.csr_array, pd.DataFrame, np.ndarray.tolist], ids=["C", "csr", "frame", "list"]
+)
 def test_hard_predictions_need_force(make, dtype):
     hard = some_labels(N, L, seed=5).astype(dtype)
-    with pytest.raises(ValueError, match=r"^pred_probs: expected probabilities, got (bool|u?int\d+) \(hard predictions"):
+    with pytest.raises(
+        ValueError, match=r"^pred_probs: expected probabilities, got (bool|u?int\d+) \(hard predictions"
+    ):
         read(make(hard))
     np.testing.assert_array_equal(values_of(read(make(hard), force=True)), hard.astype(float))
 
@@ -406,5 +417,10 @@ def test_one_thread_was_asked_for_and_one_is_used(monkeypatch):
         monkeypatch.setattr(_core.labels, name, lambda *args, kernel=kernel: asked.append(args[-1]) or kernel(*args))
     cells = read(some_probs(), n_jobs=1, unknown=LABELS == 1)
     assert cells.n_positive.sum() == 0
-    read(sparse.csr_array(some_probs(stored=0.5)), sparse.csr_array(LABELS), n_jobs=1, unknown=sparse.csr_array(LABELS == 1))
+    read(
+        sparse.csr_array(some_probs(stored=0.5)),
+        sparse.csr_array(LABELS),
+        n_jobs=1,
+        unknown=sparse.csr_array(LABELS == 1),
+    )
     assert set(asked) == {1}

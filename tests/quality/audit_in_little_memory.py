@@ -71,6 +71,9 @@ def main(folder, limit_mb):
     cells = step("cells", lambda: find_cell_issues(labels, probs, **options))
     answers["cells_indptr"], answers["cells_indices"] = cells.indptr, cells.indices
     answers["scores"] = step("scores", lambda: get_label_quality_scores(labels, probs, **options))
+    answers["adjusted_scores"] = step(
+        "adjusted scores", lambda: get_label_quality_scores(labels, probs, adjust_pred_probs=True, **options)
+    )
     worst = step("worst", lambda: get_cell_quality_scores(labels, probs, top=10_000, **options))
     for column in worst.columns:
         answers[f"worst_{column}"] = worst[column].to_numpy()

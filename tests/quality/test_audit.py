@@ -1,4 +1,4 @@
-"""The audit's tables equal their slow definitions, whatever the form of the input; and it can be kept, sent and shown."""
+"""The audit's tables equal their slow definitions in every form of the input, and it can be kept, sent and shown."""
 
 from __future__ import annotations
 
@@ -93,7 +93,9 @@ def test_every_number_equals_its_slow_definition(kind):
     rng = np.random.default_rng([1, *kind.encode()])
     for seed, filter_by in enumerate(FILTERS):
         data = make_data(kind, seed, list(DTYPES)[seed % 3])
-        for labels, probs in itertools.product((data.matrix, data.positive_only), (data.probs, as_csr(data.probs, rng))):
+        for labels, probs in itertools.product(
+            (data.matrix, data.positive_only), (data.probs, as_csr(data.probs, rng))
+        ):
             assert_equals_the_definitions(data, labels, probs, filter_by, min_support=int(rng.choice([0, 2, 5, 10])))
 
 
@@ -117,8 +119,8 @@ def test_many_flagged_cells_come_in_order_whatever_top_is(filter_by):
         keys = list(zip(every["score"], every["row"], every["label"]))
         assert keys == sorted(keys)
         for top in (0, 1, 2, len(every) // 5, len(every) // 3, len(every), len(every) + 1):
-            pd.testing.assert_frame_equal(audit.cells(top), every.head(top))
-            pd.testing.assert_frame_equal(audit.examples(top), audit.examples().head(top))
+            pd.testing.assert_frame_equal(audit.cells(top), every.head(top), check_dtype=top > 0)
+            pd.testing.assert_frame_equal(audit.examples(top), audit.examples().head(top), check_dtype=top > 0)
 
 
 @pytest.mark.parametrize("filter_by", FILTERS)
@@ -170,15 +172,14 @@ def test_a_hundred_thousand_labels_in_compressed_rows_equal_the_dense_audit_of_t
     audit, expected = mlkit.audit(many, scores), mlkit.audit(few, dense)
     cells = expected.cells()
     cells["label"] = columns[cells["label"]]
-    pd.testing.assert_frame_equal(audit.cells(), cells)
+    pd.testing.assert_frame_equal(audit.cells(), cells, check_dtype=False)
     frame = audit.labels.iloc[columns].reset_index(drop=True)
     pd.testing.assert_frame_equal(frame.drop(columns="label"), expected.labels.drop(columns="label"))
     assert audit.summary["value"]["labels in which nothing is flagged, see trust"] == wide - 20
-    examples = audit.examples(5)
-    given = [columns[row].tolist() for row in expected.examples(len(examples))["given"]]
-    assert len(examples) == 5
-    assert all(set(sets) <= set(columns.tolist()) for sets in examples["suggested"])
-    assert sorted(map(len, given)) == sorted(len(row) for row in given)
+    ours, theirs = (found.examples().set_index("row").sort_index() for found in (audit, expected))
+    assert ours.index.tolist() == theirs.index.tolist()
+    for column in ("given", "suggested"):
+        assert ours[column].tolist() == [columns[numbers].tolist() for numbers in theirs[column]]
     assert len(json.loads(audit.to_json())["labels"]) == wide
 
 
@@ -284,8 +285,16 @@ def test_cells_are_filtered_by_label_and_direction():
         ({"top": 1.5}, TypeError, "top: expected an integer >= 0, got float 1.5"),
         ({"label": 4}, ValueError, r"label: expected an integer in \[0, 3\], got 4"),
         ({"label": -1}, ValueError, r"label: expected an integer in \[0, 3\], got -1"),
-        ({"label": "dogs"}, ValueError, r"label: expected one of 'cat', 'dog', 'owl', .* got 'dogs' \(did you mean 'dog'\?"),
-        ({"direction": "spurios"}, ValueError, r"direction: expected one of .*got 'spurios' \(did you mean 'spurious'\?"),
+        (
+            {"label": "dogs"},
+            ValueError,
+            r"label: expected one of 'cat', 'dog', 'owl', .* got 'dogs' \(did you mean 'dog'\?",
+        ),
+        (
+            {"direction": "spurios"},
+            ValueError,
+            r"direction: expected one of .*got 'spurios' \(did you mean 'spurious'\?",
+        ),
         ({"direction": 1}, TypeError, "direction: expected one of 'missing', 'spurious', got 1"),
     ],
 )
@@ -303,7 +312,11 @@ def test_a_name_is_no_label_where_labels_have_none():
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"filter_by": "prune_by_noise"}, ValueError, "filter_by: expected one of .*did you mean 'prune_by_noise_rate'"),
+        (
+            {"filter_by": "prune_by_noise"},
+            ValueError,
+            "filter_by: expected one of .*did you mean 'prune_by_noise_rate'",
+        ),
         ({"min_support": -1}, ValueError, "min_support: expected an integer >= 0, got -1"),
         ({"min_support": None}, TypeError, "min_support: expected an integer >= 0, got None"),
         ({"ids": range(3)}, ValueError, r"ids: expected 20 ids, one for each example, got"),
@@ -311,7 +324,11 @@ def test_a_name_is_no_label_where_labels_have_none():
         ({"fold_ids": range(3)}, ValueError, r"fold_ids: expected 20 fold numbers, .* got shape \(3,\)"),
         ({"fold_ids": 5}, ValueError, "fold_ids: expected 20 fold numbers, one for each example, got int 5"),
         ({"fold_ids": [0, 1] * 9 + [0, np.nan]}, ValueError, "fold_ids: expected a fold for each .*nan at row 19"),
-        ({"fold_ids": [None] + ["a"] * 19}, ValueError, "fold_ids: expected a fold for each example, got None at row 0"),
+        (
+            {"fold_ids": [None] + ["a"] * 19},
+            ValueError,
+            "fold_ids: expected a fold for each example, got None at row 0",
+        ),
         ({"fold_ids": range(20)}, ValueError, r"fold_ids: .* a few folds, got 20 different ones for 20 examples"),
     ],
 )
@@ -332,7 +349,9 @@ def shown(audit):
 
 def test_nothing_flagged_gives_empty_tables_with_their_columns():
     labels = np.tile([[1, 0], [0, 1]], (20, 1))
-    audit = mlkit.audit(labels, np.where(labels, 0.75, 0.25), label_names=["a", "b"], ids=[f"i{row}" for row in range(40)])
+    audit = mlkit.audit(
+        labels, np.where(labels, 0.75, 0.25), label_names=["a", "b"], ids=[f"i{row}" for row in range(40)]
+    )
     cells, examples = audit.cells(), audit.examples()
     assert (len(cells), len(examples)) == (0, 0)
     assert list(cells.columns) == CELL_COLUMNS

@@ -211,6 +211,13 @@ def test_every_flagged_cell_contradicts_the_model(search):
     assert np.where(is_given, p < 0.5, p > 0.5).all()
 
 
+def adjusted(cells, labels, thresholds):
+    """Shift self-confidences by the labels' thresholds, of all labels at once."""
+    largest = thresholds.max(axis=1)
+    own = np.where(labels == 1, thresholds[:, 1], thresholds[:, 0])
+    return (cells - own + largest) / (1 - thresholds.sum(axis=1) + 2 * largest)
+
+
 def test_scores_of_whole_dense_rows_equal_the_reference(search):
     """All 100,000 cells of sixty rows, flagged and not, thirty at a time."""
     rng = np.random.default_rng(3)
@@ -219,8 +226,12 @@ def test_scores_of_whole_dense_rows_equal_the_reference(search):
     for rows in (rng.choice(flagged, 30, replace=False), rng.choice(unflagged, 30, replace=False)):
         labels = search.labels[rows].toarray()
         p = search.probs[rows].toarray().astype(np.float64)
-        expected = oracle.aggregate(np.where(labels == 1, p, 1 - p), aggregator="exponential_moving_average")
-        np.testing.assert_allclose(search.answers["scores"][rows], expected, rtol=0, atol=1e-12)
+        for name, adjust in (("scores", False), ("adjusted_scores", True)):
+            cells = np.where(labels == 1, p, 1 - p)
+            if adjust:
+                cells = adjusted(cells, labels, search.answers["thresholds"])
+            expected = oracle.aggregate(cells, aggregator="exponential_moving_average")
+            np.testing.assert_allclose(search.answers[name][rows], expected, rtol=0, atol=1e-12)
 
 
 def test_the_worst_cells_are_those_of_the_reference(search):

@@ -43,6 +43,7 @@ pytestmark = [pytest.mark.peer, pytest.mark.filterwarnings("ignore::mlkit.qualit
 
 DTYPES = ("float16", "float32", "float64")
 SETTINGS = [(1.0, 1), (0.5, 1), (0.1, 0), (0.93, 3), (1.0, 6)]  # frac_noise, min_examples_per_class
+SCORERS = [(method, False) for method in oracle.METHODS] + [(method, True) for method in oracle.METHODS[:2]]
 PEER = {"compat": "cleanlab"}
 
 
@@ -162,11 +163,8 @@ def test_narrow_floats_make_a_difference_that_is_kept():
 # -------------------------------------------------------------------------------------------------------------- scores
 
 
-@pytest.mark.parametrize("adjust", [False, True])
-@pytest.mark.parametrize("method", oracle.METHODS)
+@pytest.mark.parametrize(("method", "adjust"), SCORERS)
 def test_cell_scores_are_the_peers_to_1e_12(method, adjust):
-    if adjust and method == "confidence_weighted_entropy":
-        pytest.skip("the peer refuses the combination")
     n_cells = 0
     for data in some_data((*KINDS, "subnormal"), 6, DTYPES):
         if method == "confidence_weighted_entropy" and (data.probs.min() < 0 or data.probs.max() > 1):
@@ -202,9 +200,7 @@ AGGREGATORS: list[tuple[dict[str, Any], dict[str, Any]]] = [
 @pytest.mark.parametrize(("ours", "theirs"), AGGREGATORS)
 def test_row_scores_are_the_peers_to_1e_12(ours, theirs):
     n_rows = 0
-    for method, adjust in itertools.product(oracle.METHODS, (False, True)):
-        if adjust and method == "confidence_weighted_entropy":
-            continue  # the peer refuses the combination
+    for method, adjust in SCORERS:
         for data in some_data(KINDS, 1, DTYPES):
             odd = data.probs.min() < 0 or data.probs.max() > 1
             if data.labels.shape[1] < 2 or not data.labels.any() or (method.endswith("entropy") and odd):
@@ -238,6 +234,22 @@ def test_ranks_of_rows_are_the_peers(method):
             np.testing.assert_allclose(scores[ours], scores[theirs], rtol=0, atol=1e-12)
             n_rows += len(ours)
     assert n_rows > 1000
+
+
+@pytest.mark.parametrize(("method", "adjust"), SCORERS)
+def test_the_worst_cells_are_those_with_the_lowest_of_all_scores(method, adjust, monkeypatch):
+    monkeypatch.setattr("mlkit.quality._peer.BLOCK", 100)  # several blocks of rows
+    for data in some_data(("smooth", "rounded", "unknown_few"), 4, DTYPES):
+        for probs in forms(data):
+            cells = check_cells(data.labels, probs)
+            thresholds = _engine.thresholds(cells, "cleanlab") if adjust else None
+            scores = _engine.cell_scores(cells, method, thresholds, "cleanlab")
+            rows, labels = oracle.worst_cells(data.labels, data.probs, scores, 25)
+            found = _engine.worst_cells(cells, 25, method, thresholds, "cleanlab")
+            for ours, expected in zip(found, (rows, labels, data.labels[rows, labels], data.probs[rows, labels])):
+                np.testing.assert_array_equal(ours, expected)
+            np.testing.assert_array_equal(found[4], scores[rows, labels])
+            assert all(len(column) == 0 for column in _engine.worst_cells(cells, 0, method, thresholds, "cleanlab"))
 
 
 # -------------------------------------------------------------------------------------------------------- our own ends

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from mlkit._cli import text
-from mlkit._cli.errors import BadInput, as_options, bad_input
+from mlkit._cli.errors import InputError, as_options, bad_input
 from mlkit._cli.numpy_files import Rows
 from mlkit._cli.reading import read_list, read_matrix, width_of
 from mlkit._cli.sources import Source, check_folder, find_source
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> None:
         try:
             written = write_audit(result, folder, args.top)
         except OSError as error:
-            raise BadInput(f"--out: cannot write to {folder} ({error.strerror or error})") from error
+            raise InputError(f"--out: cannot write to {folder} ({error.strerror or error})") from error
     text.say(as_options(repr(result)))
     if folder is not None:
         text.say(f"Written: {', '.join(str(path) for path in written)}")
@@ -85,7 +85,7 @@ def _read(args: argparse.Namespace) -> dict[str, Any]:
     names = _names(names_at, labels, probs)
     ids = None if ids_at is None else read_list(ids_at)
     if args.id_column is not None and not any(isinstance(m, Table) and m.ids is not None for m in (labels, probs)):
-        raise BadInput(f"--id-column: expected a column of --labels or --probs, got {args.id_column!r}")
+        raise InputError(f"--id-column: expected a column of --labels or --probs, got {args.id_column!r}")
     if ids is None:
         ids = next((m.ids for m in (labels, probs) if isinstance(m, Table) and m.ids is not None), None)
     if isinstance(probs, Table):
@@ -119,7 +119,7 @@ def _same_width(labels: Any, probs: Any) -> tuple[Any, Any]:
     """Sparse arrays that do not say how many columns there are have as many as the other file."""
     width = width_of(labels) or width_of(probs)
     if width is None:
-        raise BadInput("--labels: expected a shape in one of the two files, got CSR arrays without any (NAME_shape)")
+        raise InputError("--labels: expected a shape in one of the two files, got CSR arrays without any (NAME_shape)")
     return (m.widened(width) if isinstance(m, Rows) else m for m in (labels, probs))  # type: ignore[return-value]
 
 

@@ -37,7 +37,7 @@ _PHRASES = (  # what to do about it: in the interface, on the command line
 )
 
 
-class BadInput(Exception):
+class InputError(Exception):
     """Input that cannot be used; the message says which, and why."""
 
     def __init__(self, message: str) -> None:
@@ -53,7 +53,7 @@ def as_options(text: str) -> str:
 
 @contextmanager
 def bad_input(**renamed: str) -> Iterator[None]:
-    """Turn errors about an argument into :class:`BadInput` about the option it came from.
+    """Turn errors about an argument into :class:`InputError` about the option it came from.
 
     ``renamed`` says where an argument came from this time, if not from its own option. Errors that are not about an
     argument are left alone: they are defects.
@@ -66,8 +66,8 @@ def bad_input(**renamed: str) -> Iterator[None]:
         if head is None:
             raise
         option = renamed.get(head[1], _OPTIONS[head[1]])
-        raise BadInput(f"{option}{head[2] or ''}: {as_options(text[head.end() :])}") from error
+        raise InputError(f"{option}{head[2] or ''}: {as_options(text[head.end() :])}") from error
     except ImportError as error:
         if "multilabelkit[" not in str(error):
             raise
-        raise BadInput(str(error)) from error
+        raise InputError(str(error)) from error

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlkit._cli.errors import BadInput
+from mlkit._cli.errors import InputError
 from mlkit._cli.sources import Source
 from mlkit._validation.params import suggest
 
 _BROKEN = (ValueError, EOFError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error)
+_MAGIC = b"\x93NUMPY"  # how a file with one array begins
 _SHOWN = 12  # names of arrays in a message
 
 
@@ -35,20 +36,21 @@ class Rows:
 def read_numpy(source: Source) -> Any:
     """Return a (memory-mapped) array, a SciPy sparse matrix, or :class:`Rows`."""
     try:
-        loaded = np.load(source.path, mmap_mode="r", allow_pickle=False)
+        with source.path.open("rb") as file:
+            if file.read(len(_MAGIC)) != _MAGIC:
+                file.seek(0)
+                with np.load(file, allow_pickle=False) as archive:
+                    return _read_archive(source, archive)
+        if source.member is not None:
+            raise source.bad("an .npz archive", f", which holds one array (leave out ':{source.member}')")
+        return np.load(source.path, mmap_mode="r", allow_pickle=False)
     except OSError as error:
         raise source.unreadable(error) from error
     except _BROKEN as error:
         raise _broken(source, error) from error
-    if isinstance(loaded, np.ndarray):
-        if source.member is not None:
-            raise source.bad("an .npz archive", f", which holds one array (leave out ':{source.member}')")
-        return loaded
-    with loaded as archive:
-        return _read_archive(source, archive)
 
 
-def _broken(source: Source, error: Exception) -> BadInput:
+def _broken(source: Source, error: Exception) -> InputError:
     if "Object arrays" in str(error) or "Python objects" in str(error):
         return source.bad("numbers", ", which holds Python objects (these are not read: they could run code)")
     return source.bad("a file that NumPy has saved", ", which is broken or in another format")
@@ -74,7 +76,7 @@ def _read_archive(source: Source, archive: Any) -> Any:
         hint = suggest(wanted, choices)
         raise source.bad(f"an array of {source.path.name}", f":{wanted}{hint}; it holds {_listed(choices, prefixes)}")
     if wanted in names:
-        return _read_member(source, archive, wanted)
+        return np.asarray(archive[wanted])
     return _read_csr(source, archive, choices[wanted])
 
 
@@ -87,36 +89,25 @@ def _listed(choices: dict[str, str], prefixes: dict[str, str]) -> str:
     return f"{len(choices)} {noun}: {', '.join(shown)}{f' and {more} more' if more else ''}"
 
 
-def _read_member(source: Source, archive: Any, name: str) -> NDArray[Any]:
-    try:
-        return np.asarray(archive[name])
-    except OSError as error:
-        raise source.unreadable(error) from error
-    except _BROKEN as error:
-        raise _broken(source, error) from error
-
-
 def _read_scipy(source: Source) -> Any:
     from scipy import sparse
 
     try:
         return sparse.load_npz(source.path)
-    except OSError as error:
-        raise source.unreadable(error) from error
     except (TypeError, *_BROKEN) as error:
         raise source.bad("a sparse matrix that SciPy has saved", ", which is broken or in another format") from error
 
 
 def _read_csr(source: Source, archive: Any, prefix: str) -> Any:
-    indptr, indices = (_read_member(source, archive, f"{prefix}{piece}") for piece in ("indptr", "indices"))
+    indptr, indices = archive[f"{prefix}indptr"], archive[f"{prefix}indices"]
     data = np.ones(indices.shape, np.int8)
     if f"{prefix}data" in archive.files:
-        data = _read_member(source, archive, f"{prefix}data")
+        data = archive[f"{prefix}data"]
     if any(part.ndim != 1 for part in (indptr, indices, data)) or indptr.size == 0:
         raise _not_csr(source, f"{prefix}indptr, {prefix}indices and {prefix}data of one dimension")
     if f"{prefix}shape" not in archive.files:
         return Rows(source, indptr, indices, data)
-    shape = _read_member(source, archive, f"{prefix}shape")
+    shape = archive[f"{prefix}shape"]
     if shape.shape != (2,) or shape.dtype.kind not in "iu":
         raise _not_csr(source, f"{prefix}shape to hold two integers")
     return _make_csr(source, data, indices, indptr, (int(shape[0]), int(shape[1])))
@@ -144,6 +135,6 @@ def _make_csr(
     return csr_array((data, indices, indptr), shape=shape)
 
 
-def _not_csr(source: Source, expected: str) -> BadInput:
+def _not_csr(source: Source, expected: str) -> InputError:
     where = source.path.name if source.member is None else f"{source.path.name}:{source.member}"
-    return BadInput(f"{source.option}: expected {expected} in {where}")
+    return InputError(f"{source.option}: expected {expected} in {where}")

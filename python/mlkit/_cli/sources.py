@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlkit._cli.errors import BadInput
+from mlkit._cli.errors import InputError
 from mlkit._validation.params import suggest
 
 _MEMBER = re.compile(r"(?P<path>.+\.npz):(?P<member>[^/\\]*)", re.IGNORECASE)
@@ -25,13 +25,13 @@ class Source:
     def suffix(self) -> str:
         return self.path.suffix.lower()
 
-    def bad(self, expected: str, got: str) -> BadInput:
+    def bad(self, expected: str, got: str) -> InputError:
         """The file is not what the option needs; ``got`` goes on after the file's name."""
-        return BadInput(f"{self.option}: expected {expected}, got {self.path.name}{got}")
+        return InputError(f"{self.option}: expected {expected}, got {self.path.name}{got}")
 
-    def unreadable(self, error: OSError) -> BadInput:
+    def unreadable(self, error: OSError) -> InputError:
         """The system does not let us read the file."""
-        return BadInput(f"{self.option}: cannot read {self.path} ({error.strerror or error})")
+        return InputError(f"{self.option}: cannot read {self.path} ({error.strerror or error})")
 
 
 def find_source(option: str, text: str) -> Source:
@@ -41,11 +41,11 @@ def find_source(option: str, text: str) -> Source:
     path = source.path
     try:
         if not path.exists():
-            raise BadInput(f"{option}: expected a file, got {path}, which does not exist{_similar(path)}")
+            raise InputError(f"{option}: expected a file, got {path}, which does not exist{_similar(path)}")
         if path.is_dir():
-            raise BadInput(f"{option}: expected a file, got {path}, which is a folder")
+            raise InputError(f"{option}: expected a file, got {path}, which is a folder")
         if path.is_file() and path.stat().st_size == 0:
-            raise BadInput(f"{option}: expected a file with content, got {path}, which is empty")
+            raise InputError(f"{option}: expected a file with content, got {path}, which is empty")
     except OSError as error:
         raise source.unreadable(error) from error
     return source
@@ -65,9 +65,9 @@ def check_folder(option: str, text: str) -> Path:
             nearest = nearest.parent
         is_folder = nearest.is_dir()
     except OSError as error:
-        raise BadInput(f"{option}: cannot write to {folder} ({error.strerror or error})") from error
+        raise InputError(f"{option}: cannot write to {folder} ({error.strerror or error})") from error
     if not is_folder:
-        raise BadInput(f"{option}: expected a folder, got the file {nearest}")
+        raise InputError(f"{option}: expected a folder, got the file {nearest}")
     if not os.access(nearest, os.W_OK | os.X_OK):
-        raise BadInput(f"{option}: cannot write to {folder} (no permission)")
+        raise InputError(f"{option}: cannot write to {folder} (no permission)")
     return folder

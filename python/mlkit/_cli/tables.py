@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlkit._cli.errors import InputError
 from mlkit._cli.sources import Source
 from mlkit._validation.optional import require
 from mlkit._validation.params import shorten, suggest
@@ -58,8 +59,8 @@ def read_csv(source: Source, options: TableOptions) -> Table:
             decimal="," if separator == ";" and _has_decimal_comma(second) else ".",
             skipinitialspace=True,
             encoding="utf-8-sig",
-            float_precision="round_trip",
             low_memory=False,
+            **_exact(),
         )
     except OSError as error:
         raise source.unreadable(error) from error
@@ -92,8 +93,16 @@ def _sniff(source: Source) -> tuple[str, list[str], list[str]]:
     if not first:
         raise source.bad("a table", ", which holds nothing but blank lines")
     if second and len(second) != len(first):
-        raise source.bad("rows of equal length", f" with {len(first)} cells in its first line, {len(second)} in the next")
+        raise _ragged(source, len(first), f"{len(second)} in the next")
     return separator, first, second
+
+
+def _exact() -> dict[str, Any]:
+    """What makes pandas read back the very number that was written; from 3.1 on it always does."""
+    import pandas as pd
+
+    major, minor = (int(part) for part in pd.__version__.split(".")[:2])
+    return {} if (major, minor) >= (3, 1) else {"float_precision": "round_trip"}
 
 
 def _check_header(source: Source, header: list[str], second: list[str]) -> list[str]:
@@ -136,9 +145,11 @@ def _check_widths(source: Source, separator: str, width: int) -> None:
         reader = csv.reader(file, delimiter=separator, skipinitialspace=True)
         for row in reader:
             if row and len(row) != width:
-                raise source.bad(
-                    "rows of equal length", f" with {width} cells in its first line, {len(row)} in line {reader.line_num}"
-                )
+                raise _ragged(source, width, f"{len(row)} in line {reader.line_num}")
+
+
+def _ragged(source: Source, width: int, other: str) -> InputError:
+    return source.bad("rows of equal length", f" with {width} cells in its first line, {other}")
 
 
 def read_parquet(source: Source, options: TableOptions) -> Table:
@@ -178,14 +189,23 @@ def _numbers(source: Source, frame: pd.DataFrame, options: TableOptions) -> pd.D
         if wrong.size:
             name = frame.columns[at]
             where = f"row {wrong[0]}, column {shorten(name, 40) if isinstance(name, str) else name}"
-            hint = ""
-            if wrong.size == np.count_nonzero(present):
-                hint = f" (ids? --id-column {name})" if isinstance(name, str) else " (a header? leave out --no-header)"
-            elif source.option == "--labels" and options.missing is None:
-                hint = " (--unknown says which value means unknown)"
-            raise source.bad("numbers", f" with {shorten(column.iloc[wrong[0]])} at {where}{hint}")
+            raise source.bad(
+                "numbers",
+                f" with {shorten(column.iloc[wrong[0]])} at {where}{_hint(source, name, wrong, present, options)}",
+            )
         frame.isetitem(at, numbers)
     return frame
+
+
+def _hint(source: Source, name: Any, wrong: NDArray[Any], present: NDArray[np.bool_], options: TableOptions) -> str:
+    """What may be the matter with a column in which these cells are no numbers."""
+    if not options.has_header and wrong[0] == 0:
+        return " (a header? leave out --no-header)"
+    if wrong.size == np.count_nonzero(present) and isinstance(name, str):
+        return f" (ids? --id-column {name})"
+    if source.option == "--labels" and options.missing is None:
+        return " (--unknown says which value means unknown)"
+    return ""
 
 
 def match_rows(labels: Table, probs: Table) -> pd.DataFrame:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mlkit._cli.errors import BadInput
+from mlkit._cli.errors import InputError
 from mlkit._cli.numpy_files import Rows
 from mlkit._cli.reading import SUFFIXES, read_matrix
 from mlkit._cli.sources import Source, find_source
@@ -54,7 +54,7 @@ def mark_value(labels: Any, value: str) -> tuple[Any, Any]:
     if isinstance(labels, Table):
         return (labels.frame if number is None else labels.frame.mask(labels.frame == number)), None
     if number is None:
-        raise BadInput(f"--unknown: expected a number or a file, got {value!r} (only tables can hold text)")
+        raise InputError(f"--unknown: expected a number or a file, got {value!r} (only tables can hold text)")
     if is_sparse(labels):
         marked = labels.tocsr(copy=True)
         mask = marked.astype(bool)

@@ -16,12 +16,14 @@ WIDEST = 2**31 - 1  # columns that an int32 index can number
 
 def is_sparse(value: Any) -> bool:
     """Whether ``value`` is a SciPy sparse matrix or array (SciPy is not imported for the question)."""
-    return hasattr(value, "tocsr") and hasattr(value, "nnz")
+    return hasattr(value, "tocsr") and hasattr(value, "nnz") and not isinstance(value, type)
 
 
 def is_array(value: Any) -> bool:
     """Whether ``value`` is an array or offers itself as one (tensors do)."""
-    return isinstance(value, (np.ndarray, memoryview)) or (hasattr(value, "__array__") and hasattr(value, "shape"))
+    if isinstance(value, (np.ndarray, memoryview)):
+        return True
+    return hasattr(value, "__array__") and hasattr(value, "shape") and not isinstance(value, type)
 
 
 def read_array(argument: str, value: Any) -> NDArray[Any]:

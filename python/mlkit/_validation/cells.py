@@ -92,12 +92,13 @@ def check_cells(
         names = labels.label_names if isinstance(labels, LabelMatrix) else frame_names("labels", labels)
     values = read_probabilities(pred_probs, names, force=force or from_logits)
     # lists do not say how many labels there are, nor what they are called; the probabilities may
-    is_list = not isinstance(labels, LabelMatrix) and len(getattr(labels, "shape", ())) != 2
+    shape = getattr(labels, "shape", None)
+    n_labels = shape[1] if isinstance(shape, tuple) and len(shape) == 2 else None
     if names is None:
-        names = _names_from(pred_probs, None if is_list else labels.shape[1])
+        names = _names_from(pred_probs, n_labels)
     matrix = read_labels(
         labels,
-        n_labels=values.shape[1] if is_list and names is None else None,
+        n_labels=values.shape[1] if n_labels is None and names is None else None,
         unknown=unknown,
         label_names=names,
         invalid_ids=invalid_ids,

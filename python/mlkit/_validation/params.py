@@ -5,12 +5,17 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence, Set
+import reprlib
+from collections.abc import Hashable, Iterable, Mapping, Sequence, Set
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+_REPR = reprlib.Repr()  # looks at no more of a container than a message can show
+_REPR.maxlist = _REPR.maxtuple = _REPR.maxset = _REPR.maxfrozenset = _REPR.maxdict = 30
+_REPR.maxstring = _REPR.maxlong = _REPR.maxother = 1000
 
 
 def shorten(value: Any, limit: int = 60) -> str:
@@ -19,9 +24,10 @@ def shorten(value: Any, limit: int = 60) -> str:
         return f"{shorten_type(value.dtype)} array of shape {value.shape}"
     if isinstance(value, np.generic):
         value = value.item()
-    if isinstance(value, (list, tuple)):
-        value = value[:limit]  # whose repr is as long as the limit in any case
-    text = str(value) if isinstance(value, np.generic) else repr(value)  # a longdouble stays one
+    try:
+        text = str(value) if isinstance(value, np.generic) else _REPR.repr(value)  # (a longdouble stays one)
+    except Exception:  # whatever somebody else's __repr__ raises
+        text = f"<{type(value).__name__}>"
     text = " ".join(text.split())
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
@@ -69,24 +75,27 @@ def check_number(
     wanted = f"a number in {left}{low:g}, {high:g}{right}"
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
         raise TypeError(f"{name}: expected {wanted}, got {described(value)}")
-    x = float(value)
+    try:
+        x = float(value)
+    except OverflowError:
+        raise ValueError(f"{name}: expected {wanted}, got {shorten(value)}") from None
     inside = (x > low if open_low else x >= low) and (x < high if open_high else x <= high)
     if not inside:  # NaN is never inside
-        hint = f" (did you mean {x / 100:g}?)" if high <= 1 < x <= 100 and low >= 0 else ""
+        hint = f" (did you mean {x / 100:g}?)" if high <= 1 < x <= 100 and low >= 0 and x == int(x) else ""
         raise ValueError(f"{name}: expected {wanted}, got {x:g}{hint}")
     return x
 
 
 def check_integer(name: str, value: Any, low: int | None = None, high: int | None = None) -> int:
-    """Return ``value`` as an int inside the bounds (both included)."""
+    """Return ``value`` as an int inside the bounds (both included) and inside 64 bits."""
     bounds = "" if low is None else f" >= {low}"
     if high is not None:
         bounds = f" <= {high}" if low is None else f" in [{low}, {high}]"
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, Integral):
         raise TypeError(f"{name}: expected an integer{bounds}, got {described(value)}")
     n = int(value)
-    if (low is not None and n < low) or (high is not None and n > high):
-        raise ValueError(f"{name}: expected an integer{bounds}, got {n}")
+    if not (-(2**63) if low is None else low) <= n <= (2**63 - 1 if high is None else high):
+        raise ValueError(f"{name}: expected an integer{bounds}, got {shorten(n)}")
     return n
 
 
@@ -129,23 +138,26 @@ def check_ids(ids: Any, n_rows: int) -> NDArray[Any]:
         array = np.asarray(ids)
     else:
         listed = list(ids)
-        array = np.empty(len(listed), object)  # NumPy would turn 1 and "1" into the same text
-        array[:] = listed
-        if len({type(value) for value in listed}) == 1 and isinstance(listed[0], (str, int, float)):
+        array = np.empty(len(listed), object)
+        for row, value in enumerate(listed):
+            array[row] = value
+        kinds = {type(value) for value in listed}  # of several, NumPy would turn 1 and "1" into the same text
+        if len(kinds) == 1 and issubclass(next(iter(kinds)), (str, int, float)):
             array = np.asarray(listed)
     if array.ndim != 1 or array.shape[0] != n_rows:
         raise ValueError(f"ids: expected {n_rows} ids, one for each example, got shape {array.shape}")
-    import pandas as pd
-
+    values = array.tolist()
     try:
-        duplicated = pd.Index(array).duplicated()
+        n_distinct = len(set(values))
     except TypeError:
-        raise TypeError("ids: expected numbers, strings or other values that can be hashed") from None
-    if duplicated.any():
-        row = int(np.flatnonzero(duplicated)[0])
-        values = array.tolist()
-        first = values.index(values[row])
-        raise ValueError(f"ids: expected distinct ids, got {shorten(values[row])} at rows {first} and {row}")
+        bad = next(row for row, value in enumerate(values) if not isinstance(value, Hashable))
+        raise TypeError(f"ids: expected numbers or strings, got {described(values[bad])} at row {bad}") from None
+    if n_distinct < n_rows:
+        seen: dict[Any, int] = {}
+        for row, value in enumerate(values):
+            first = seen.setdefault(value, row)
+            if first < row:
+                raise ValueError(f"ids: expected distinct ids, got {shorten(value)} at rows {first} and {row}")
     return array
 
 

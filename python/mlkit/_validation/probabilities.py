@@ -85,6 +85,8 @@ def read_probabilities(value: Any, label_names: Sequence[str] | None, *, force: 
         raise ValueError(f"pred_probs: expected two dimensions (n_samples, n_labels), got shape {shape}{hint}")
     if 0 in shape:
         raise ValueError(f"pred_probs: expected at least one example and one label, got shape {shape}")
+    if shape[1] > WIDEST:
+        raise ValueError(f"pred_probs: expected at most {WIDEST} columns, got shape {shape}")
     check_native("pred_probs", dtype)
     if dtype.kind in "biu":
         if not force:
@@ -153,8 +155,6 @@ def check_probabilities(
         raise ValueError(
             f"pred_probs: expected shape (n_samples, n_labels) = {shape} to match labels, got {got_shape}{hint}"
         )
-    if shape[1] > WIDEST:
-        raise ValueError(f"pred_probs: expected at most {WIDEST} columns, got shape {shape}")
     if from_logits:
         if is_sparse(value):
             raise ValueError(

@@ -152,9 +152,12 @@ class _Wanted:
             raise ValueError(f"labels: expected at least one label, got no columns (shape {shape})")
         if shape[1] > WIDEST:
             raise ValueError(f"labels: expected at most {WIDEST} labels, got shape {shape}")
-        if self.width is not None and shape[1] != self.width:
-            source = "n_labels" if self.names is None else "label_names"
-            raise ValueError(f"labels: expected {self.width} labels (columns) to match {source}, got shape {shape}")
+        for source, width in (
+            ("label_names", None if self.names is None else len(self.names)),
+            ("n_labels", self.n_labels),
+        ):
+            if width is not None and shape[1] != width:
+                raise ValueError(f"labels: expected {width} labels (columns) to match {source}, got shape {shape}")
 
     def check_signs(self, n_positive: int, n_zero: int, n_minus_one: int) -> None:
         if self.is_whole and self.background == "negative" and n_minus_one and n_positive and not n_zero:
@@ -270,10 +273,10 @@ def _from_sparse(labels: Any, wanted: _Wanted) -> LabelMatrix:
     if n_positive == data.size:
         return wanted.matrix(indptr, indices, None, n_labels)
     values = is_one.view(np.int8)
+    n_minus_one = 0
     if data.dtype.kind != "u":
         is_minus_one = data == -1
-        n_zero = n_rows * n_labels - data.size + int((data == 0).sum())
-        wanted.check_signs(n_positive, n_zero, int(is_minus_one.sum()))
+        n_minus_one = int(is_minus_one.sum())
         values = values - is_minus_one
     if data.dtype.kind == "f":
         values[np.isnan(data)] = -1
@@ -281,6 +284,7 @@ def _from_sparse(labels: Any, wanted: _Wanted) -> LabelMatrix:
     if odd.any():
         at = int(np.argmax(odd))
         raise wanted.bad_value(data[at].item(), _row_of(at, indptr), int(indices[at]))
+    wanted.check_signs(n_positive, n_rows * n_labels - int((values != 0).sum()), n_minus_one)
     keep = values != (0 if wanted.background == "negative" else -1)
     indptr, indices, values = _select(indptr, indices, values, keep)
     return wanted.matrix(indptr, indices, _unless_all_one(values), n_labels)

@@ -219,11 +219,22 @@ def cell_scores(
     compat: str | None = None,
 ) -> NDArray[np.float64]:
     """Scores of all cells, NaN where unknown."""
-    if compat == "cleanlab":
-        if not _peer.kernels_suffice(cells, method):
-            return _peer.cell_scores(cells, method, parameters)
-        cells = _peer.unclipped(cells)
+    if compat == "cleanlab" and method in METHODS and not _peer.kernels_suffice(cells, method):
+        return _peer.cell_scores(cells, method, parameters)
     return _core.quality.cell_scores(*cells.core, score_kind(method, compat), parameters, cells.n_threads)
+
+
+def worst_cells(
+    cells: Cells,
+    top: int,
+    method: str = "self_confidence",
+    parameters: NDArray[np.float64] | None = None,
+    compat: str | None = None,
+) -> tuple[NDArray[Any], ...]:
+    """Row, label, what was given, p and score of the ``top`` lowest scores."""
+    if compat == "cleanlab" and method in METHODS and not _peer.kernels_suffice(cells, method):
+        return _peer.worst_cells(cells, top, method, parameters)
+    return _core.quality.worst_cells(*cells.core, score_kind(method, compat), parameters, top, cells.n_threads)
 
 
 def row_scores(
@@ -238,11 +249,9 @@ def row_scores(
     compat: str | None = None,
 ) -> NDArray[np.float64]:
     """One score for each example."""
-    if compat == "cleanlab":
-        if not _peer.kernels_suffice(cells, method):
-            reduce = partial(row_scores, aggregator=aggregator, alpha=alpha, temperature=temperature, k=k)
-            return np.concatenate([reduce(part) for part in _peer.scored_rows(cells, method, adjust_thresholds)])
-        cells = _peer.unclipped(cells)
+    if compat == "cleanlab" and not _peer.kernels_suffice(cells, method):
+        reduce = partial(row_scores, aggregator=aggregator, alpha=alpha, temperature=temperature, k=k)
+        return np.concatenate([reduce(part) for part in _peer.scored_rows(cells, method, adjust_thresholds)])
     return _core.quality.row_scores(
         *cells.core,
         score_kind(method, compat),

@@ -8,7 +8,7 @@ outside [0, 1] stay as they are. Selection needs none of this: once a test is a 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -188,12 +188,10 @@ def confident_cuts(cells: Cells, thresholds_: Floats) -> tuple[Floats, Floats]:
 def kernels_suffice(cells: Cells, method: str) -> bool:
     """Whether the kernels' doubles are the peer's scores to 1e-12.
 
-    Not for the entropy, whose limits of 1e-6 magnify rounding by 1e6, and not where a sparse matrix stores numbers
-    below 0, which are more than the 0 that the kernels leave out.
+    Not for the entropy, whose limits of 1e-6 magnify rounding by 1e6, and not for probabilities outside [0, 1], for
+    which the kernels are not made.
     """
-    if cells.probs.dtype != np.float64 or method == "confidence_weighted_entropy":
-        return False
-    return not (cells.probs.is_sparse and cells.probs.clip)
+    return cells.probs.dtype == np.float64 and method != "confidence_weighted_entropy" and not cells.probs.clip
 
 
 def scores(given: Mask, p: NDArray[Any], method: str, thresholds_: tuple[Any, Any] | None = None) -> NDArray[Any]:
@@ -241,14 +239,22 @@ def check_range(cells: Cells, method: str) -> None:
         )
 
 
-def _score_blocks(cells: Cells, method: str, thresholds_: Floats | None) -> Iterator[Floats]:
-    """Scores of runs of rows, NaN where unknown."""
+class _ScoredRows(NamedTuple):
+    """A run of rows: its first row, what was given (-1: unknown), probabilities, and scores (NaN where unknown)."""
+
+    first: int
+    given: NDArray[np.int8]
+    p: NDArray[Any]
+    scores: Floats
+
+
+def _score_blocks(cells: Cells, method: str, thresholds_: Floats | None) -> Iterator[_ScoredRows]:
     check_range(cells, method)
     n, n_labels = cells.shape
     every_label = np.arange(n_labels)
     step = max(1, BLOCK // n_labels)
-    for begin in range(0, n, step):
-        part = cells.rows(begin, min(n, begin + step))
+    for first in range(0, n, step):
+        part = cells.rows(first, min(n, first + step))
         given = part.labels.to_dense(memory_limit=None)
         if part.probs.is_sparse:
             p = _stored(part.probs).toarray().astype(cells.probs.dtype, copy=False)
@@ -256,24 +262,22 @@ def _score_blocks(cells: Cells, method: str, thresholds_: Floats | None) -> Iter
             p = part.probs.array
         block = scores_by_label(cells, every_label, given == 1, p, method, thresholds_)
         block[given < 0] = np.nan
-        yield block
+        yield _ScoredRows(first, given, p, block)
 
 
 def cell_scores(cells: Cells, method: str, thresholds_: Floats | None = None) -> Floats:
     """Scores of all cells, NaN where unknown."""
     out = np.empty(cells.shape)
-    begin = 0
-    for block in _score_blocks(cells, method, thresholds_):
-        out[begin : begin + len(block)] = block
-        begin += len(block)
+    for part in _score_blocks(cells, method, thresholds_):
+        out[part.first : part.first + len(part.scores)] = part.scores
     return out
 
 
 def scored_rows(cells: Cells, method: str, thresholds_: Floats | None = None) -> Iterator[Cells]:
     """Runs of rows as cells whose self-confidence is the peer's score: all known labels given, scores for p."""
-    for block in _score_blocks(cells, method, thresholds_):
-        n, n_labels = block.shape
-        known = ~np.isnan(block)
+    for part in _score_blocks(cells, method, thresholds_):
+        n, n_labels = part.scores.shape
+        known = part.given >= 0
         if known.all():
             indptr = np.arange(0, n * n_labels + 1, n_labels, dtype=np.int64)
             indices = np.tile(np.arange(n_labels, dtype=np.int32), n)
@@ -281,5 +285,24 @@ def scored_rows(cells: Cells, method: str, thresholds_: Floats | None = None) ->
             indptr = np.concatenate(([0], known.sum(axis=1).cumsum(dtype=np.int64)))
             indices = np.nonzero(known)[1].astype(np.int32)
         labels = LabelMatrix(indptr, indices, None, n_labels, background="unknown")
-        probs = Probabilities(block.shape, block, None, None, _core.labels.Scores(block, False))
+        probs = Probabilities((n, n_labels), part.scores, None, None, _core.labels.Scores(part.scores, False))
         yield Cells(labels, probs, cells.n_threads)
+
+
+def worst_cells(cells: Cells, top: int, method: str, thresholds_: Floats | None = None) -> tuple[NDArray[Any], ...]:
+    """Row, label, what was given, probability and score of the ``top`` lowest scores, ties by row and label.
+
+    As in the kernel, cells that are neither given nor scored above 0 are left out.
+    """
+    kinds = (np.int64, np.int32, np.int8, np.float64, np.float64)
+    found: tuple[NDArray[Any], ...] = tuple(np.zeros(0, kind) for kind in kinds)
+    for part in _score_blocks(cells, method, thresholds_):
+        listed = (part.given == 1) | ((part.given == 0) & (part.p > 0))
+        if found[0].size == top > 0:
+            listed &= part.scores <= found[-1][-1]
+        rows, labels = np.nonzero(listed)
+        new = (rows + part.first, labels, part.given[listed], part.p[listed], part.scores[listed])
+        both = [np.concatenate(pair) for pair in zip(found, new)]
+        order = np.lexsort((both[1], both[0], both[-1]))[:top]
+        found = tuple(column[order].astype(kind) for column, kind in zip(both, kinds))
+    return found

@@ -117,6 +117,17 @@ def incomplete(n_spurious: int, n_missing: int, background: str) -> Remark | Non
     )
 
 
+def zeros(n_zero: int, n_spurious: int) -> Remark | None:
+    """Most given labels that look spurious have no probability at all, as if only the top k had been kept."""
+    if n_zero < 20 or 2 * n_zero < n_spurious:
+        return None
+    return Remark(
+        "zero_probability",
+        f"{n_zero:,} of {n_spurious:,} cells flagged as spurious have probability 0: if pred_probs hold only the largest "
+        "values of each example, these are labels beyond them, not errors",
+    )
+
+
 def fold_shift(folds: FoldSpread, status: LabelStatus, names: Names) -> Remark | None:
     """How far the confident thresholds of the folds lie apart."""
     spread = np.nan_to_num(folds.spread).max(axis=1)

@@ -87,17 +87,21 @@ def audit(
     Examples
     --------
     >>> import mlkit
-    >>> from mlkit.datasets import inject_label_noise, make_multidigits
     >>> import numpy as np
-    >>> truth = make_multidigits(500, random_state=0).Y
-    >>> noisy, wrong = inject_label_noise(truth, rate=0.02, random_state=0)
-    >>> pred_probs = np.where(truth == 1, 0.9, 0.1)
-    >>> result = mlkit.audit(noisy, pred_probs, label_names=list("0123456789"))
-    >>> len(result.cells()), int(wrong.sum())
-    (93, 93)
-    >>> result.cells(top=1)[["id", "label", "direction", "suggested"]]
-        id label direction  suggested
-    0   29     3  spurious          0
+    >>> truth = np.tile([[1, 0], [0, 1], [1, 1], [0, 0]], (10, 1))
+    >>> pred_probs = np.where(truth, 0.9, 0.2)
+    >>> labels = truth.copy()
+    >>> labels[2, 1] = 0  # an owl forgotten
+    >>> labels[7, 0] = 1  # a cat made up
+    >>> result = mlkit.audit(labels, pred_probs, label_names=["cat", "owl"])
+    >>> result.cells()[["row", "label", "direction", "suggested", "p"]]
+       row label direction  suggested    p
+    0    2   owl   missing          1  0.9
+    1    7   cat  spurious          0  0.2
+    >>> result.examples()[["row", "given", "suggested"]]
+       row  given   suggested
+    0    2  [cat]  [cat, owl]
+    1    7  [cat]          []
     """
     check_choice("filter_by", filter_by, _engine.FILTERS)
     check_integer("min_support", min_support, low=0)
@@ -264,6 +268,7 @@ class LabelAudit:
         remarks = [
             in_sample,
             _trust.incomplete(int(self._n_spurious.sum()), int(self._n_missing.sum()), cells.labels.background),
+            _trust.zeros(int(np.count_nonzero(flagged.p[flagged.given == 1] == 0)), int(self._n_spurious.sum())),
             None if fold_spread is None else _trust.fold_shift(fold_spread, status, names),
             *_trust.excluded(status, filter_by, names),
             _trust.saturation(self._n_flagged_rows / cells.shape[0], self._expected_share, n_labels),
@@ -443,7 +448,8 @@ class LabelAudit:
             "trust": [{"kind": r.kind, "is_warning": r.is_warning, "text": r.text} for r in self._remarks],
         }
         encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
-        rows = [encode(dict(zip(labels, row))) for row in zip(*(_plain(labels[name]) for name in labels))]
+        names = list(labels)
+        rows = [encode(dict(zip(names, row))) for row in zip(*(_plain(labels[name]) for name in names))]
         start = json.dumps(head, indent=2, ensure_ascii=False, allow_nan=False).removesuffix("\n}")
         return start + ',\n  "labels": [\n    ' + ",\n    ".join(rows) + "\n  ]\n}\n"  # a line for each label
 

@@ -18,7 +18,7 @@ Mask = NDArray[np.bool_]
 # one blue, one vermilion, greys: told apart also by those who see no red or no green, and in grey print
 SPURIOUS, MISSING, PLAIN, DARK = "#c1440e", "#2b6cb0", "#d0d0d0", "#4d4d4d"
 _ROW = 0.27  # inches for a label
-_LONGEST = 40  # characters of a name
+_LONGEST = 32  # characters of a name
 _BINS = np.linspace(0, 1, 51)
 
 
@@ -79,7 +79,7 @@ def plot_labels(audit: LabelAudit, *, top: int, ax: Any) -> Any:
     ax.set_ylim(len(chosen) - 0.4, -0.6)  # the most flagged on top
     ax.tick_params(axis="y", length=0)
     _widen(ax, int(chosen["spurious_n"].max()), int(chosen["missing_n"].max()))
-    shown = f", the {len(chosen):,} most flagged of {len(frame):,} labels" if len(chosen) < len(frame) else ""
+    shown = f"\nthe {len(chosen):,} most flagged of {len(frame):,} labels" if len(chosen) < len(frame) else ""
     ax.set_xlabel(f"flagged cells: candidates for review{shown}" if n_flagged.any() else "no cell is flagged")
     ax.grid(axis="x", color="#e6e6e6", linewidth=0.8)
     _legend_above(ax, 1)
@@ -125,8 +125,8 @@ def plot_score_hist(audit: LabelAudit, label: int | None, *, ax: Any) -> Any:
         tallest = max(tallest, _hist(ax, values, name, color=color))
     if label is not None:
         tallest = max(tallest, _hist(ax, p[given == 1], "given", histtype="step", color=DARK, linewidth=1.4))
+    ax.set_ylim(0.7, max(10.0, 1.6 * tallest))  # before the scale, which would look for data to fit
     ax.set_yscale("log")
-    ax.set_ylim(0.7, max(10.0, 1.6 * tallest))
     ax.set_xlim(0, 1)
     ax.set_ylabel("examples (log scale)")
     _legend_above(ax, 2)
