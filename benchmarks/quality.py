@@ -37,7 +37,7 @@ from mlkit.quality import find_label_issues, get_label_quality_scores
 
 @dataclass(frozen=True)
 class DenseCase:
-    """Calibrated probabilities of a model that is right about most cells: logits normal, given labels drawn from them."""
+    """Calibrated probabilities with normal logits, and labels drawn from them."""
 
     name: str
     n: int
@@ -225,8 +225,10 @@ def main() -> None:
     if not options.no_peer:
         versions["cleanlab"] = importlib.metadata.version("cleanlab")
     print(f"mlkit {mlkit.__version__}, {versions}, Python {platform.python_version()}, {os.cpu_count()} cores\n")
-    print("| dense case | call | threads | ns/cell | x floor | cleanlab ns/cell | faster | faster than its n_jobs=1 | "
-          "extra bytes/cell |")
+    print(
+        "| dense case | call | threads | ns/cell | x floor | cleanlab ns/cell | faster | faster than its n_jobs=1 | "
+        "extra bytes/cell |"
+    )
     print("|---|---|---|---|---|---|---|---|---|")
     for case in DENSE:
         if options.only in case.name:

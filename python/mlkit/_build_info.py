@@ -29,14 +29,17 @@ def build_info() -> dict[str, str]:
     from mlkit._threads import available_threads
 
     info = {"mlkit": _core.__version__, "python": sys.version.split()[0], "platform": platform.platform()}
-    for package in _PACKAGES:
-        try:
-            info[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            info[package] = "not installed"
+    info.update({package: _version(package) for package in _PACKAGES})
     info["available threads"] = str(available_threads())
     info.update({key: str(value) for key, value in _core.build_info().items()})
     return info
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
 
 
 def show_versions() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import doctest
 import itertools
 import json
 import pickle
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -525,3 +527,10 @@ def test_probabilities_of_half_precision_give_the_audit_of_the_doubles_that_they
     probs = smooth(rng, 200, 5).astype(np.float16)
     labels = rng.random(probs.shape) < probs
     assert mlkit.audit(labels, probs).to_json() == mlkit.audit(labels, probs.astype(np.float64)).to_json()
+
+
+def test_the_example_of_the_rooms_page_runs():
+    page = Path(__file__).parents[2] / "docs" / "quality.md"
+    result = doctest.testfile(str(page), module_relative=False)
+    assert result.failed == 0
+    assert result.attempted >= 6

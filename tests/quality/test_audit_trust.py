@@ -75,7 +75,7 @@ def test_labels_never_given_are_named_in_one_remark_and_not_flagged(filter_by):
     assert audit.labels["status"].tolist() == ["ok", "no_positive", "ok", "ok", "no_positive", "ok"]
     assert audit.labels["missing_n"][[1, 4]].tolist() == [0, 0]
     text = the_remark(audit, "no_positive", is_warning=True)
-    assert text == "nothing is flagged in 2 labels: they are never given ('label b', 'label e')"
+    assert text == "nothing is flagged in 2 labels: never given ('label b', 'label e')"
 
 
 @pytest.mark.parametrize("filter_by", FILTERS)
@@ -122,7 +122,7 @@ def test_labels_that_the_model_ranks_worse_than_chance_are_not_flagged(filter_by
     assert np.isnan(record["quality"])
     text = the_remark(audit, "untrusted", is_warning=True)
     assert text == (
-        "nothing is flagged in 1 label: the model ranks them no better than chance (AUC at most 0.5) ('label e')"
+        "nothing is flagged in 1 label: ranked no better than chance by the model (AUC at most 0.5) ('label e')"
     )
     assert not audit.cells()["label"].eq("label e").any()
 
@@ -156,14 +156,14 @@ def test_labels_without_a_known_cell_are_named():
     audit = mlkit.audit(labels, probs, label_names=NAMES)
     assert audit.labels["status"][3] == "no known cell"
     text = the_remark(audit, "no_known", is_warning=True)
-    assert text == "nothing is flagged in 1 label: none of their cells is known ('label d')"
+    assert text == "nothing is flagged in 1 label: no cell is known ('label d')"
 
 
 def test_long_lists_of_labels_are_cut_short():
     labels, probs = drawn(200, 300)
     labels[:, 20:] = 0
     text = the_remark(mlkit.audit(labels, probs), "no_positive", is_warning=True)
-    assert text == "nothing is flagged in 280 labels: they are never given (20, 21, 22, 23, 24 and 275 more)"
+    assert text == "nothing is flagged in 280 labels: never given (20, 21, 22, 23, 24 and 275 more)"
 
 
 def test_positive_only_labels_are_said_to_need_another_filter():

@@ -33,6 +33,7 @@ from mlkit.quality import (
     compute_confident_joint,
     find_cell_issues,
     find_label_issues,
+    get_cell_quality_scores,
     get_confident_thresholds,
     get_label_quality_scores,
 )
@@ -175,9 +176,7 @@ def test_cell_scores_are_the_peers_to_1e_12(method, adjust):
             lists(data.labels), data.probs, method=method, adjust_pred_probs=adjust
         )
         for probs in forms(data):
-            cells = check_cells(data.labels, probs)
-            thresholds = _engine.thresholds(cells, "cleanlab") if adjust else None
-            ours = _engine.cell_scores(cells, method, thresholds, "cleanlab")
+            ours = get_cell_quality_scores(data.labels, probs, method=method, adjust_pred_probs=adjust, **PEER)
             np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-12)
             n_cells += ours.size
     assert n_cells > 40_000
@@ -259,6 +258,25 @@ def test_the_entropy_of_the_peer_refuses_what_the_peer_refuses():
     probs = np.array([[0.5, 1 + 5e-7], [0.25, 0.5]])
     with pytest.raises(ValueError, match=r"pred_probs: expected values in \[0, 1\] without exception .*1\.0000005"):
         get_label_quality_scores([[0], [1]], probs, method="confidence_weighted_entropy", **PEER)
+
+
+def test_a_score_that_the_peer_does_not_have_stays_ours():
+    for dtype in DTYPES:
+        data = make_data("smooth", 2, dtype)
+        ours = [
+            get_cell_quality_scores(*data, method="error_posterior", compat=compat) for compat in (None, "cleanlab")
+        ]
+        np.testing.assert_array_equal(*ours)
+
+
+def test_a_function_as_aggregator_gets_the_peers_scores_of_the_cells():
+    data = make_data("saturated", 2, "float32")
+    for probs in forms(data):
+        cells = get_cell_quality_scores(data.labels, probs, method="confidence_weighted_entropy", **PEER)
+        rows = get_label_quality_scores(
+            data.labels, probs, method="confidence_weighted_entropy", aggregator=lambda s: s.min(axis=1), **PEER
+        )
+        np.testing.assert_array_equal(rows, cells.min(axis=1))
 
 
 def test_unknown_cells_take_no_part():

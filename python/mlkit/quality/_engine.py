@@ -134,6 +134,7 @@ class Flagger:
             self._histogram = self._fill(self._doubt, pooled=False)
         self.joint = joint_
         if self._histogram is not None and self._budgets is None:
+            assert joint_ is not None
             rule = getattr(_core.quality.PruneRule, filter_by)
             self._budgets = _core.quality.prune_budgets(
                 joint_, cells.n_positive, cells.n_negative, frac_noise, min_examples, rule

@@ -123,8 +123,8 @@ def zeros(n_zero: int, n_spurious: int) -> Remark | None:
         return None
     return Remark(
         "zero_probability",
-        f"{n_zero:,} of {n_spurious:,} cells flagged as spurious have probability 0: if pred_probs hold only the largest "
-        "values of each example, these are labels beyond them, not errors",
+        f"{n_zero:,} of {n_spurious:,} cells flagged as spurious have probability 0: if pred_probs hold only the "
+        "largest values of each example, these are labels beyond them, not errors",
     )
 
 
@@ -152,9 +152,9 @@ def fold_shift(folds: FoldSpread, status: LabelStatus, names: Names) -> Remark |
 def excluded(status: LabelStatus, filter_by: str, names: Names) -> list[Remark]:
     """The labels in which nothing is flagged, by reason, and those of which one side is missing."""
     reasons = (
-        ("untrusted", UNTRUSTED, "the model ranks them no better than chance (AUC at most 0.5)"),
-        ("no_positive", NO_POSITIVE, "they are never given"),
-        ("no_known", NO_KNOWN, "none of their cells is known"),
+        ("untrusted", UNTRUSTED, "ranked no better than chance by the model (AUC at most 0.5)"),
+        ("no_positive", NO_POSITIVE, "never given"),
+        ("no_known", NO_KNOWN, "no cell is known"),
         ("support", SUPPORT, f"fewer than {counted(status.needed, 'example')} on one side"),
     )
     found = []

@@ -1,0 +1,130 @@
+"""``mlkit demo`` from end to end on few pictures."""
+
+import re
+import sys
+
+import numpy as np
+import pytest
+from matplotlib import image as image_files
+
+from mlkit._cli.sheet import Suspect, draw_sheet
+
+
+@pytest.fixture
+def demo(mlkit, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def run(*options):
+        ended = mlkit("demo", "--samples", 600, "--no-progress", *options)
+        assert (ended.code, ended.err) == (0, "")
+        return ended.out
+
+    return run
+
+
+def test_the_story_is_told(demo):
+    said = demo()
+    assert said.startswith("600 pictures ")
+    assert "LabelAudit: 600 examples x 10 labels" in said
+    assert re.search(r"label +given +auc +flagged +right +planted +flagged +right +planted", said)
+    for name in ("zero", "nine"):
+        assert re.search(rf"^ +{name} +\d+ +0\.\d+ ", said, re.MULTILINE)
+    assert "The 10 most suspicious pictures, with given, suggested and true labels: mlkit-demo" in said
+
+
+def test_precision_and_recall_are_those_of_the_counts(demo):
+    said = demo()
+    n_wrong = int(re.search(r": ([\d,]+) of [\d,]+ cells are wrong", said)[1].replace(",", ""))
+    rows = re.findall(r"^ +(?:the \d+ most suspicious|all flagged) cells +(\S+) +(\S+) +(\S+) % +(\S+) %$", said, re.M)
+    assert len(rows) >= 2
+    for row in rows:
+        cells, right = (int(word.replace(",", "")) for word in row[:2])
+        assert row[2:] == (f"{100 * right / cells:.1f}", f"{100 * right / n_wrong:.1f}")
+    assert float(rows[0][2]) > 80  # of the first hundred; blind picks would reach 4
+
+
+def test_the_sheet_is_a_picture_of_sensible_size(demo, tmp_path):
+    demo()
+    [sheet] = (tmp_path / "mlkit-demo").iterdir()
+    assert sheet.name == "most-suspicious.png"
+    height, width, _ = image_files.imread(sheet).shape
+    assert 1500 < width < 2500
+    assert 900 < height < 1500
+    assert 50_000 < sheet.stat().st_size < 2_000_000
+
+
+def test_the_same_seed_tells_the_same_story(demo):
+    assert demo("--out", "a").replace("a/most", "") == demo("--out", "b").replace("b/most", "")
+
+
+def test_another_seed_tells_another_story(demo):
+    assert demo("--seed", 1) != demo("--seed", 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(10))
+def test_the_fewest_pictures_are_enough(mlkit, tmp_path, seed):
+    ended = mlkit("demo", "--samples", 200, "--seed", seed, "--out", tmp_path)
+    assert (ended.code, ended.err) == (0, "")
+
+
+def test_the_backend_of_matplotlib_is_left_alone(demo):
+    import matplotlib
+
+    before = matplotlib.rcParams.copy()
+    demo()
+    assert matplotlib.rcParams == before
+    assert "matplotlib.pyplot" not in sys.modules or matplotlib.get_backend() == before["backend"]
+
+
+def test_a_bar_is_shown_on_demand(mlkit, tmp_path):
+    ended = mlkit("demo", "--samples", 200, "--out", tmp_path, "--progress")
+    assert ended.code == 0
+    assert "demo" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--samples", 100], "--samples: expected an integer >= 200, got 100"),
+        (["--samples", "many"], "--samples: expected an integer, got 'many' (see mlkit demo --help)"),
+        (["--seed", -1], "--seed: expected an integer in [0, 4294967295], got -1"),
+    ],
+)
+def test_bad_options_are_refused(refused, options, message):
+    assert refused("demo", *options) == message
+
+
+def test_the_folder_may_not_be_a_file(refused, tmp_path):
+    (tmp_path / "file").write_text("")
+    assert refused("demo", "--out", tmp_path / "file") == f"--out: expected a folder, got the file {tmp_path}/file"
+
+
+def test_without_matplotlib_the_extra_is_named(refused, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert refused("demo", "--out", tmp_path) == "mlkit demo needs matplotlib: pip install 'multilabelkit[demo]'"
+
+
+def test_nothing_is_written_where_the_disk_is_full(refused, monkeypatch, tmp_path):
+    def fail(self, part, **_):
+        part.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", fail)
+    said = refused("demo", "--samples", 200, "--out", tmp_path / "out")
+    assert said == f"--out: cannot write to {tmp_path}/out (No space left on device)"
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_right_and_wrong_suggestions_look_different():
+    image = np.zeros((16, 16), np.float32)
+    sheets = []
+    for truth in ({3}, {3, 4}, {1, 2}):
+        figure = draw_sheet([Suspect(0, image, {1, 2}, {3}, truth)], 100)
+        figure.canvas.draw()
+        words = [text.get_text() for ax in figure.axes for text in (ax.title, ax._left_title, ax._right_title)]
+        sheets.append((np.asarray(figure.canvas.buffer_rgba()), " ".join(words)))
+    assert ["✓ right" in words for _, words in sheets] == [True, False, False]
+    assert ["partly right" in words for _, words in sheets] == [False, True, False]
+    assert ["✗ wrong" in words for _, words in sheets] == [False, False, True]
+    assert len({picture.tobytes() for picture, _ in sheets}) == 3
