@@ -221,14 +221,14 @@ import numpy as np
 from scipy import sparse
 from mlkit.cli import main
 
-n, L = 400_000, 250  # 400 MB of zeros that take no place on the disk
+n, L = 200_000, 250  # 200 MB of zeros that take no place on the disk
 probs = np.lib.format.open_memmap("p.npy", mode="w+", dtype=np.float32, shape=(n, L))
 probs[:100] = np.random.default_rng(0).random((100, L), dtype=np.float32)
 del probs
 sparse.save_npz("y.npz", sparse.csr_array(([1] * 50, (range(50), [0] * 50)), shape=(n, L), dtype=np.int8))
 main(["audit", "--labels", "y.npz", "--probs", "p.npy", "--jobs", "1"])  # whatever is loaded is loaded now
 in_use = int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_DATA, (in_use + 100_000_000, -1))
+resource.setrlimit(resource.RLIMIT_DATA, (in_use + 50_000_000, -1))
 sys.exit(main(["audit", "--labels", "y.npz", "--probs", "p.npy", "--jobs", "1"]))
 """
 

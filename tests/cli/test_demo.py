@@ -1,51 +1,66 @@
 """``mlkit demo`` from end to end on few pictures."""
 
+import io
 import re
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 
+import matplotlib
 import numpy as np
 import pytest
 from matplotlib import image as image_files
 
 from mlkit._cli.sheet import Suspect, draw_sheet
+from mlkit.cli import main
 
 
-@pytest.fixture
-def demo(mlkit, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture(scope="module")
+def run():
+    """Run the demo on few pictures and return what it prints."""
 
-    def run(*options):
-        ended = mlkit("demo", "--samples", 600, "--no-progress", *options)
-        assert (ended.code, ended.err) == (0, "")
-        return ended.out
+    def run_demo(*options):
+        with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
+            code = main(["demo", "--samples", "400", "--no-progress", *map(str, options)])
+        assert (code, err.getvalue()) == (0, "")
+        return out.getvalue()
 
-    return run
+    return run_demo
 
 
-def test_the_story_is_told(demo):
-    said = demo()
-    assert said.startswith("600 pictures ")
-    assert "LabelAudit: 600 examples x 10 labels" in said
-    assert re.search(r"label +given +auc +flagged +right +planted +flagged +right +planted", said)
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("demo")
+
+
+@pytest.fixture(scope="module")
+def story(run, folder):
+    """What one demo, whose sheet is in the folder, printed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        return run()
+
+
+def test_the_story_is_told(story):
+    assert story.startswith("400 pictures ")
+    assert "LabelAudit: 400 examples x 10 labels" in story
+    assert re.search(r"label +given +auc +flagged +right +planted +flagged +right +planted", story)
     for name in ("zero", "nine"):
-        assert re.search(rf"^ +{name} +\d+ +0\.\d+ ", said, re.MULTILINE)
-    assert "The 10 most suspicious pictures, with given, suggested and true labels: mlkit-demo" in said
+        assert re.search(rf"^ +{name} +\d+ +0\.\d+ ", story, re.MULTILINE)
+    assert "The 10 most suspicious pictures, with given, suggested and true labels: mlkit-demo" in story
 
 
-def test_precision_and_recall_are_those_of_the_counts(demo):
-    said = demo()
-    n_wrong = int(re.search(r": ([\d,]+) of [\d,]+ cells are wrong", said)[1].replace(",", ""))
-    rows = re.findall(r"^ +(?:the \d+ most suspicious|all flagged) cells +(\S+) +(\S+) +(\S+) % +(\S+) %$", said, re.M)
+def test_precision_and_recall_are_those_of_the_counts(story):
+    n_wrong = int(re.search(r": ([\d,]+) of [\d,]+ cells are wrong", story)[1].replace(",", ""))
+    rows = re.findall(r"^ +(?:the \d+ most suspicious|all flagged) cells +(\S+) +(\S+) +(\S+) % +(\S+) %$", story, re.M)
     assert len(rows) >= 2
     for row in rows:
         cells, right = (int(word.replace(",", "")) for word in row[:2])
         assert row[2:] == (f"{100 * right / cells:.1f}", f"{100 * right / n_wrong:.1f}")
-    assert float(rows[0][2]) > 80  # of the first hundred; blind picks would reach 4
+    assert float(rows[0][2]) > 25  # of the first hundred, by a model of 320 pictures; blind picks would reach 4
 
 
-def test_the_sheet_is_a_picture_of_sensible_size(demo, tmp_path):
-    demo()
-    [sheet] = (tmp_path / "mlkit-demo").iterdir()
+def test_the_sheet_is_a_picture_of_sensible_size(story, folder):
+    [sheet] = (folder / "mlkit-demo").iterdir()
     assert sheet.name == "most-suspicious.png"
     height, width, _ = image_files.imread(sheet).shape
     assert 1500 < width < 2500
@@ -53,12 +68,28 @@ def test_the_sheet_is_a_picture_of_sensible_size(demo, tmp_path):
     assert 50_000 < sheet.stat().st_size < 2_000_000
 
 
-def test_the_same_seed_tells_the_same_story(demo):
-    assert demo("--out", "a").replace("a/most", "") == demo("--out", "b").replace("b/most", "")
+def test_the_same_seed_tells_the_same_story(run, story, tmp_path):
+    assert run("--out", tmp_path, "--seed", 0).replace(str(tmp_path), "mlkit-demo") == story
 
 
-def test_another_seed_tells_another_story(demo):
-    assert demo("--seed", 1) != demo("--seed", 2)
+def test_another_seed_tells_another_story(run, story, tmp_path):
+    assert run("--out", tmp_path, "--seed", 1).replace(str(tmp_path), "mlkit-demo") != story
+
+
+def test_the_settings_of_matplotlib_are_left_alone(run, tmp_path):
+    before = dict(dict.items(matplotlib.rcParams))
+    run("--out", tmp_path)
+    assert dict(dict.items(matplotlib.rcParams)) == before
+
+
+@pytest.mark.slow
+def test_precision_of_the_full_demo(run, tmp_path):
+    """The figures that the documentation shows, within what another processor may change."""
+    story = run("--samples", 5000, "--out", tmp_path)
+    rows = re.findall(r"^ +(?:the \d+ most suspicious|all flagged) cells .*? (\S+) % +(\S+) %$", story, re.M)
+    precision, recall = ([float(row[k]) for row in rows] for k in (0, 1))
+    assert precision == pytest.approx([97.0, 87.2, 53.1], abs=3)
+    assert recall == pytest.approx([4.9, 21.8, 69.8], abs=3)
 
 
 @pytest.mark.slow
