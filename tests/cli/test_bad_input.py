@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 
 import numpy as np
 import pandas as pd
@@ -199,7 +200,7 @@ def test_a_broken_parquet_file(refuse, files, content):
 
 def test_parquet_without_pyarrow(refuse, files, monkeypatch):
     (files / "y.parquet").write_bytes(b"PAR1")
-    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
     assert refuse("y.parquet") == "reading Parquet files needs pyarrow: pip install 'multilabelkit[parquet]'"
 
 

@@ -95,7 +95,7 @@ def test_bad_input_in_a_process_of_its_own(process, files):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pipes end in another way there")
-def test_a_reader_that_stops_early_is_no_error(process, files):
+def test_a_reader_that_stops_early_is_no_error(files):
     read, write = os.pipe()
     os.close(read)
     command = [sys.executable, "-m", "mlkit", "audit", "--labels", files / "y.npy", "--probs", files / "p.npy"]

@@ -99,15 +99,6 @@ def test_the_fewest_pictures_are_enough(mlkit, tmp_path, seed):
     assert (ended.code, ended.err) == (0, "")
 
 
-def test_the_backend_of_matplotlib_is_left_alone(demo):
-    import matplotlib
-
-    before = matplotlib.rcParams.copy()
-    demo()
-    assert matplotlib.rcParams == before
-    assert "matplotlib.pyplot" not in sys.modules or matplotlib.get_backend() == before["backend"]
-
-
 def test_a_bar_is_shown_on_demand(mlkit, tmp_path):
     ended = mlkit("demo", "--samples", 200, "--out", tmp_path, "--progress")
     assert ended.code == 0

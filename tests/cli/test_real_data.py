@@ -36,14 +36,14 @@ def test_every_set_with_probabilities_is_tried(data_dir):
     assert tuple(found) == WITH_PROBABILITIES
 
 
-def test_labels_that_do_not_say_how_many_columns_they_have(mlkit, load_dataset, data_dir):
+def test_labels_that_do_not_say_how_many_columns_they_have(mlkit, data_dir):
     path = data_dir / "rcv1sub1.npz"
     ended = mlkit("audit", "--labels", f"{path}:Ypub", "--probs", f"{path}:oof_probs", "--names", f"{path}:label_names")
     assert (ended.code, ended.err) == (0, "")
     assert ended.out.startswith("LabelAudit: 6,000 examples x 101 labels")
 
 
-def test_predicted_sets_in_place_of_probabilities(mlkit, load_dataset, data_dir):
+def test_predicted_sets_in_place_of_probabilities(mlkit, data_dir):
     path = data_dir / "audioset_eval.npz"
     ended = mlkit("audit", "--labels", f"{path}:Y", "--probs", f"{path}:pred", "--force",
                   "--filter", "predicted_neq_given")  # fmt: skip
