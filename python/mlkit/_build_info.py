@@ -24,7 +24,7 @@ def build_info() -> dict[str, str]:
     --------
     >>> from mlkit._build_info import build_info
     >>> sorted(build_info())[:3]
-    ['build_type', 'compiler', 'eigen']
+    ['available threads', 'build_type', 'compiler']
     """
     from mlkit._threads import available_threads
 

@@ -37,7 +37,7 @@ def steps(names: list[str], title: str, progress: bool | None) -> Iterator[str]:
         return
     with bar:
         for name in names:
-            bar.set_postfix_str(name)
+            bar.set_description_str(f"{title}: {name}", refresh=False)
             yield name
             bar.update()
 
@@ -51,6 +51,4 @@ def _bar(total: int, title: str, progress: bool | None) -> Any:
         if progress:
             raise
         return None
-    return tqdm(
-        total=total, desc=title, delay=0 if progress else _DELAY, leave=False, bar_format="{l_bar}{bar}| {postfix}"
-    )
+    return tqdm(total=total, desc=title, delay=0 if progress else _DELAY, leave=False, bar_format="{l_bar}{bar}|")

@@ -72,6 +72,10 @@ def test_top_without_a_folder_prints_cells(audit, small):
     assert str(result.cells(1)["row"][0]) in said.splitlines()[-3].split()
 
 
+def test_no_flagged_cells_make_no_table(audit):
+    assert audit("--min-support", 1000, "--top", 3).endswith("\nThe most suspicious 0 of 0 flagged cells\n")
+
+
 OPTIONS = {
     "filter_by": (["--filter", "confident_learning"], {"filter_by": "confident_learning"}),
     "min_support": (["--min-support", "40"], {"min_support": 40}),
@@ -163,6 +167,16 @@ def test_a_mask_of_unknown_cells(audit, small, partly_known, files, form):
         pd.DataFrame(mask.astype(int)).to_csv(files / "m.csv", index=False)
     name = {"sparse": "m.npz", "csv": "m.csv"}.get(form, "m.npy")
     assert audit("--unknown", files / name) == expected
+
+
+def test_a_mask_is_matched_by_ids(audit, small, partly_known, files):
+    labels, expected = partly_known
+    for name, values in (("y", small.labels), ("m", (labels < 0).astype(int))):
+        table = pd.DataFrame(values, columns=small.names).assign(key=small.ids)
+        (table if name == "y" else table[::-1]).to_csv(files / f"{name}.csv", index=False)
+    ids = ["--id-column", "key", "--names", files / "names.txt"]
+    said = audit("--unknown", files / "m.csv", *ids, labels="y.csv")
+    assert said == expected
 
 
 def test_signs_with_unknown_cells_alone(audit, small, files):

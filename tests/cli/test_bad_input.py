@@ -275,6 +275,11 @@ def test_ids_in_a_column_must_differ(refuse, small, files):
     assert said == "--id-column: expected distinct ids, got 'same' at rows 0 and 1"
 
 
+def test_an_index_must_differ_as_well(refuse, small, files):
+    pd.DataFrame(small.labels, columns=small.names, index=[0, 0, *range(118)]).to_csv(files / "y.csv")
+    assert refuse("y.csv", "p.npy") == "the index of a table: expected distinct ids, got '0' at rows 0 and 1"
+
+
 # What the audit itself refuses, in the words of the command line
 
 

@@ -43,7 +43,7 @@ def story(run, folder):
 def test_the_story_is_told(story):
     assert story.startswith("400 pictures ")
     assert "LabelAudit: 400 examples x 10 labels" in story
-    assert re.search(r"label +given +auc +flagged +right +planted +flagged +right +planted", story)
+    assert re.search(r"label +support +auc +flagged +right +planted +flagged +right +planted", story)
     for name in ("zero", "nine"):
         assert re.search(rf"^ +{name} +\d+ +0\.\d+ ", story, re.MULTILINE)
     assert "The 10 most suspicious pictures, with given, suggested and true labels: mlkit-demo" in story

@@ -173,6 +173,26 @@ def test_an_index_that_pandas_wrote_holds_ids(suffix, small, frame, prob_frame, 
     same("--labels", labels, "--probs", probs, ids=False)
 
 
+def test_an_index_that_pandas_wrote_beside_another_id_column_is_dropped(small, frame, prob_frame, files, same):
+    frame.assign(key=small.ids).to_csv(files / "y.csv")
+    prob_frame.to_csv(files / "p.csv")
+    same("--labels", files / "y.csv", "--probs", files / "p.csv", "--id-column", "key", ids=False)
+
+
+def test_an_index_of_parquet_may_be_the_id_column(small, frame, prob_frame, files, same):
+    frame.assign(key=small.ids).set_index("key").to_parquet(files / "y.parquet")
+    prob_frame.assign(key=small.ids).sample(frac=1, random_state=0).to_parquet(files / "p.parquet")
+    same("--labels", files / "y.parquet", "--probs", files / "p.parquet", "--id-column", "key", ids=False)
+
+
+def test_an_index_beside_numbered_columns(small, files, mlkit):
+    pd.DataFrame(small.labels).to_csv(files / "y.csv")
+    pd.DataFrame(small.probs).to_csv(files / "p.csv")
+    tables = mlkit("audit", "--labels", files / "y.csv", "--probs", files / "p.csv")
+    assert tables == mlkit("audit", "--labels", files / "y.npy", "--probs", files / "p.npy")
+    assert tables.code == 0
+
+
 def test_ids_in_text_are_taken_as_they_stand(small, frame, prob_frame, files, mlkit):
     frame.assign(key=["007", "NA", *small.ids[2:]]).to_csv(files / "y.csv", index=False)
     ended = mlkit("audit", "--labels", files / "y.csv", "--probs", files / "p.npy", "--id-column", "key",

@@ -379,7 +379,7 @@ def test_odd_things_in_object_cells_are_named_with_their_place(value, shown):
 @pytest.mark.parametrize(
     ("frame", "got"),
     [
-        (pd.DataFrame({"a": [1, 0], "b": ["1", "0"]}), r"(str|string) in column 'b'"),
+        (pd.DataFrame({"a": [1, 0], "b": ["1", "0"]}).astype({"b": "string"}), "string in column 'b'"),
         (pd.DataFrame({"a": pd.to_datetime(["2020-01-01"])}), r"datetime64\[\w+\] in column 'a'"),
         (pd.DataFrame({"a": [1j]}), "complex128 in column 'a'"),
         (pd.DataFrame({"a": ["x"]}).astype("category"), "category in column 'a'"),
@@ -494,7 +494,6 @@ HOSTILE = {
     "a tensor that refuses": lambda: Tensor(np.eye(2), RuntimeError("Can't call numpy()\non a Tensor with grad.")),
     "a tensor on another device": lambda: Tensor(np.eye(2), TypeError("x" * 1000)),
     "a 3-D tensor": lambda: Tensor(np.zeros((2, 2, 2))),
-    "1-D sparse": lambda: sparse.coo_array(np.eye(2)[0]),
     "complex sparse": lambda: sparse.csr_array(1j * np.eye(2)),
     "foreign sparse": lambda: broken_csr(data=np.ones(2).astype(">f8" if np.little_endian else "<f8")),
     "sparse without rows": lambda: sparse.csr_array((0, 2)),
@@ -517,6 +516,8 @@ HOSTILE = {
     "a lazy frame": lambda: pl.DataFrame({"a": [1, 0]}).lazy(),
     "a polars Series": lambda: pl.Series([0.5, 0.5]),
 }  # fmt: skip
+if sparse.coo_array(np.zeros(2)).ndim == 1:  # which older SciPy knows not
+    HOSTILE["1-D sparse"] = lambda: sparse.coo_array(np.eye(2)[0])
 FORM = re.compile(r"\A(?P<argument>\w+)( columns)?: expected [^\n]+(\n[^\n]+)?\Z")
 
 
@@ -704,7 +705,6 @@ def test_rows_of_probabilities_of_unequal_length_are_told():
         (lambda: check_integer("k", 9, low=1, high=8), ValueError("k: expected an integer in [1, 8], got 9")),
         (lambda: check_integer("k", 9, high=8), ValueError("k: expected an integer <= 8, got 9")),
         (lambda: check_integer("k", 2**63), ValueError("k: expected an integer, got 9223372036854775808")),
-        (lambda: check_integer("k", -(10**5000), low=0), ValueError("k: expected an integer >= 0, got <int>")),
         (lambda: check_number("rate", 10**400, 0, 1),
          ValueError("rate: expected a number in [0, 1], got 1" + "0" * 56 + "...")),
         (lambda: check_integer("k", True), TypeError("k: expected an integer, got bool True")),

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from scipy import sparse
 
 from mlkit import _core
+from mlkit._validation.cells import check_cells
 from mlkit.labels import as_label_matrix
 from mlkit.labels.reading import read_labels
 from reference import label_forms as forms
@@ -287,6 +288,8 @@ def test_nan_beside_ones_is_no_sign_convention():
 
 
 def test_a_batch_of_a_stream_may_lack_zeros():
+    cells = check_cells(np.array([[1, -1]]), np.array([[0.5, 0.5]]), is_whole=False)
+    assert cells.labels.to_dense().tolist() == [[1, -1]]
     assert read_labels(np.array([[1, -1]]), is_whole=False).to_dense().tolist() == [[1, -1]]
     assert read_labels(sparse.csr_array([[1, -1]]), is_whole=False).to_dense().tolist() == [[1, -1]]
 

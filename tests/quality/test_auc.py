@@ -76,8 +76,8 @@ def test_cells_next_to_each_border_fall_into_the_right_bins():
     step = np.arange(2048)
     border = (64 + step % 64) / 128 * 2.0 ** (step // 64 - 32)
     border = np.concatenate([border, [0.5], 1 - border])
-    pairs = np.stack([border, np.nextafter(border, 0)])
-    pairs = np.concatenate([pairs, np.stack([border, border * 0.999]), np.stack([border, border])], axis=1)
+    beside = (np.nextafter(border, 0), np.nextafter(border, 1), 0.999 * border, border)
+    pairs = np.concatenate([np.stack([border, other]) for other in beside], axis=1)
     labels = np.zeros(pairs.shape, np.int8)
     labels[0] = 1
     expected = [

@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> None:
     with bad_input():
         _check_values(args)
     folder = None if args.out is None else check_folder("--out", args.out)
-    ids_from = "--ids" if args.ids is not None else "--id-column"
+    ids_from = "--ids" if args.ids else "--id-column" if args.id_column else "the index of a table"
     with bad_input(ids=ids_from), warnings.catch_warnings():
         warnings.simplefilter("ignore", LabelQualityWarning)  # the audit says the same under "Trust"
         result = audit(
@@ -50,8 +50,9 @@ def run(args: argparse.Namespace) -> None:
         text.say(f"Written: {', '.join(str(path) for path in written)}")
     elif args.top is not None:
         cells = result.cells(args.top)
-        text.say("")
-        text.say(text.table(cells, f"The most suspicious {len(cells)} of {len(result.cells())} flagged cells"))
+        text.say(f"\nThe most suspicious {len(cells):,} of {len(result.cells()):,} flagged cells")
+        if len(cells):
+            text.say(text.table(cells))
 
 
 def _check_values(args: argparse.Namespace) -> None:
@@ -88,19 +89,16 @@ def _read(args: argparse.Namespace) -> dict[str, Any]:
         raise InputError(f"--id-column: expected a column of --labels or --probs, got {args.id_column!r}")
     if ids is None:
         ids = next((m.ids for m in (labels, probs) if isinstance(m, Table) and m.ids is not None), None)
+    mask = read_mask(unknown, labels, options) if isinstance(unknown, Source) else None
     if isinstance(probs, Table):
-        both = isinstance(labels, Table) and labels.ids is not None and probs.ids is not None
-        probs = match_rows(labels, probs) if both else probs.frame
+        probs = match_rows(labels, probs)
 
-    mask = None
     if is_background(value):
         labels = _without_background(labels, names)
     elif value is not None:
         labels, mask = mark_value(labels, value)
     elif isinstance(labels, Table):
         labels = labels.frame
-    if isinstance(unknown, Source):
-        mask = read_mask(unknown, labels.shape, options)
     return {
         "labels": labels,
         "pred_probs": probs,
@@ -117,10 +115,12 @@ def _find(option: str, name: str | None) -> Source | None:
 
 def _same_width(labels: Any, probs: Any) -> tuple[Any, Any]:
     """Sparse arrays that do not say how many columns there are have as many as the other file."""
-    width = width_of(labels) or width_of(probs)
-    if width is None:
-        raise InputError("--labels: expected a shape in one of the two files, got CSR arrays without any (NAME_shape)")
-    return (m.widened(width) if isinstance(m, Rows) else m for m in (labels, probs))  # type: ignore[return-value]
+    if isinstance(labels, Rows) or isinstance(probs, Rows):
+        width = width_of(labels) or width_of(probs)
+        if width is None:
+            raise InputError("--labels: expected a shape in one of the two files, got CSR arrays without (NAME_shape)")
+        labels, probs = (m.widened(width) if isinstance(m, Rows) else m for m in (labels, probs))
+    return labels, probs
 
 
 def _names(source: Source | None, labels: Any, probs: Any) -> Any:

@@ -6,7 +6,7 @@ import argparse
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -156,7 +156,7 @@ def _label_table(story: Story) -> str:
     labels = story.audit.labels
     n_labels = len(labels)
     columns, given, is_hit = _flagged(story)
-    parts = {("", "label"): labels["label"], ("", "given"): labels["support"], ("", "auc"): labels["auc"]}
+    parts: dict[tuple[str, str], Any] = {("", name): labels[name] for name in ("label", "support", "auc")}
     for value, direction in ((1, "spurious"), (0, "missing")):
         parts[direction, "flagged"] = labels[f"{direction}_n"]
         parts[direction, "right"] = np.bincount(columns[is_hit & (given == value)], minlength=n_labels)

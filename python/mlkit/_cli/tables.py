@@ -108,7 +108,8 @@ def _exact() -> dict[str, Any]:
 def _check_header(source: Source, header: list[str], second: list[str]) -> list[str]:
     if not second:
         raise source.bad("a header and rows", ", which has one line")
-    if all(_is_number(name) for name in header) and header not in (_counted(len(header)), ["", *_counted(len(header))]):
+    names = header if header[0] else header[1:]
+    if names != _counted(len(names)) and all(_is_number(name) for name in names):
         raise source.bad("a header with label names", f", which begins with {shorten(header)} (--no-header?)")
     for at, name in enumerate(header[1:], start=1):
         if not name:
@@ -134,9 +135,9 @@ def _has_decimal_comma(cells: list[str]) -> bool:
 
 
 def _find_ids(header: list[str], id_column: str | None) -> int | None:
-    """The column of that name; else a first column without a name, as pandas writes its index."""
-    if id_column is not None and id_column in header:
-        return header.index(id_column)
+    """The column of that name; if none is asked for, a first column without a name, as pandas writes its index."""
+    if id_column is not None:
+        return header.index(id_column) if id_column in header else None
     return 0 if not header[0] and len(header) > 1 else None
 
 
@@ -165,10 +166,13 @@ def read_parquet(source: Source, options: TableOptions) -> Table:
     except OSError as error:
         raise source.unreadable(error) from error
     ids = None
-    if frame.index.nlevels == 1 and not isinstance(frame.index, pd.RangeIndex):
-        ids = frame.index.to_numpy()
-    if options.id_column is not None and options.id_column in frame.columns:
+    if options.id_column is None:
+        if frame.index.nlevels == 1 and not isinstance(frame.index, pd.RangeIndex):
+            ids = frame.index.to_numpy()
+    elif options.id_column in frame.columns:
         ids = frame.pop(options.id_column).to_numpy()
+    elif options.id_column in frame.index.names:
+        ids = frame.index.get_level_values(options.id_column).to_numpy()
     frame = frame.reset_index(drop=True)
     columns = [str(name) for name in frame.columns]
     frame.columns = pd.Index(range(len(columns)) if columns == _counted(len(columns)) else columns)
@@ -208,14 +212,14 @@ def _hint(source: Source, name: Any, wrong: NDArray[Any], present: NDArray[np.bo
     return ""
 
 
-def match_rows(labels: Table, probs: Table) -> pd.DataFrame:
-    """The rows of ``probs`` in the order of ``labels``, by their ids."""
+def match_rows(labels: Any, other: Table) -> pd.DataFrame:
+    """The rows of the other table in the order of ``labels`` if both have ids, else as they stand."""
     import pandas as pd
 
-    assert labels.ids is not None
-    assert probs.ids is not None
-    wanted, own = pd.Index(labels.ids.astype(str)), pd.Index(probs.ids.astype(str))
-    for table, ids in ((labels, wanted), (probs, own)):
+    if not isinstance(labels, Table) or labels.ids is None or other.ids is None:
+        return other.frame
+    wanted, own = pd.Index(labels.ids.astype(str)), pd.Index(other.ids.astype(str))
+    for table, ids in ((labels, wanted), (other, own)):
         if not ids.is_unique:
             twice = ids[ids.duplicated()][0]
             rows = np.flatnonzero(ids == twice)
@@ -224,12 +228,12 @@ def match_rows(labels: Table, probs: Table) -> pd.DataFrame:
     if (at < 0).any():
         row = int(np.argmin(at))
         hint = suggest(wanted[row], own[:10_000])
-        raise probs.source.bad(
+        raise other.source.bad(
             f"the ids of {labels.source.path.name}", f", which lacks {shorten(wanted[row])} of row {row}{hint}"
         )
     if own.size > wanted.size:
         extra = own[~own.isin(wanted)]
-        raise probs.source.bad(
+        raise other.source.bad(
             f"the ids of {labels.source.path.name}", f" with {extra.size} more, the first {shorten(extra[0])}"
         )
-    return probs.frame if (at == np.arange(at.size)).all() else probs.frame.iloc[at].reset_index(drop=True)
+    return other.frame if (at == np.arange(at.size)).all() else other.frame.iloc[at].reset_index(drop=True)

@@ -15,10 +15,9 @@ def say(text: str) -> None:
     print(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
-def table(frame: pd.DataFrame, title: str) -> str:
-    """An aligned table under its title."""
-    body = frame.to_string(index=False, float_format=lambda x: f"{x:.4g}", na_rep="", max_colwidth=40)
-    return f"{title}\n{indented(body)}"
+def table(frame: pd.DataFrame) -> str:
+    """An aligned table, two places to the right."""
+    return indented(frame.to_string(index=False, float_format=lambda x: f"{x:.4g}", na_rep="", max_colwidth=40))
 
 
 def indented(text: str) -> str:

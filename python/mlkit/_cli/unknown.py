@@ -8,9 +8,9 @@ import numpy as np
 
 from mlkit._cli.errors import InputError
 from mlkit._cli.numpy_files import Rows
-from mlkit._cli.reading import SUFFIXES, read_matrix
+from mlkit._cli.reading import SUFFIXES, read_matrix, width_of
 from mlkit._cli.sources import Source, find_source
-from mlkit._cli.tables import Table, TableOptions
+from mlkit._cli.tables import Table, TableOptions, match_rows
 from mlkit._validation.arrays import is_sparse
 
 
@@ -22,13 +22,13 @@ def parse_unknown(text: str) -> Source | str:
     return text
 
 
-def read_mask(source: Source, shape: tuple[int, int], options: TableOptions) -> Any:
+def read_mask(source: Source, labels: Any, options: TableOptions) -> Any:
     """Return a mask of unknown cells."""
     mask = read_matrix(source, options)
     if isinstance(mask, Rows):
-        mask = mask.widened(shape[1])
+        mask = mask.widened(width_of(labels) or 0)
     if isinstance(mask, Table):
-        mask = mask.frame
+        mask = match_rows(labels, mask)
     values = mask.data if is_sparse(mask) else np.asarray(mask)
     if values.dtype == bool:
         return mask

@@ -15,7 +15,7 @@ struct Auc {
 
 inline Auc auc_from_histogram(const LabelHistogram& histogram) {
     double below = 0, n_positive = 0, wins = 0, tied = 0;
-    for (int b = 0; b < LogitBins::size; ++b) {
+    for (const std::int32_t b : histogram.used) {
         const auto p = static_cast<double>(histogram.positive[b]), n = static_cast<double>(histogram.negative[b]);
         wins += p * below;
         tied += p * n;

@@ -44,13 +44,21 @@ struct LogitBins {
     }
 };
 
-/// One label's counts by bin.
+/// One label's counts by bin, and which bins have any, ascending.
 struct LabelHistogram {
     const Index* positive;  ///< (LogitBins::size,)
     const Index* negative;
+    const std::vector<std::int32_t>& used;
 };
 
 namespace detail {
+
+inline void list_used(const std::vector<Index>& positive, const std::vector<Index>& negative,
+                      std::vector<std::int32_t>& used) {
+    used.clear();
+    for (std::int32_t b = 0; b < LogitBins::size; ++b)
+        if (positive[static_cast<std::size_t>(b)] || negative[static_cast<std::size_t>(b)]) used.push_back(b);
+}
 
 /// Dense scores, background negative: a few labels at a time over all rows, so that their counts stay in the cache.
 template <class Visit>
@@ -84,11 +92,13 @@ void dense_histograms(const LabelView& labels, const DenseScores& scores, const 
             }
         }
         std::vector<Index> given(LogitBins::size), absent(LogitBins::size);
+        std::vector<std::int32_t> used;
         for (Index j = first; j < last; ++j) {
             const Index at = (j - first) * LogitBins::size;
             std::copy_n(positive.begin() + at, LogitBins::size, given.begin());
             std::copy_n(negative.begin() + at, LogitBins::size, absent.begin());
-            visit(j, LabelHistogram{given.data(), absent.data()});
+            list_used(given, absent, used);
+            visit(j, LabelHistogram{given.data(), absent.data(), used});
         }
     });
 }
@@ -117,19 +127,30 @@ void stored_histograms(const Cells& cells, const Index* n_negative, const Team& 
         });
     });
     for_each_range(cells.labels.n_labels, 64, team, [&](Index first, Index last, int) {
-        std::vector<Index> positive(LogitBins::size), negative(LogitBins::size);
+        std::vector<Index> positive(LogitBins::size, 0), negative(LogitBins::size, 0);
+        std::vector<std::int32_t> used;
         for (auto j = static_cast<std::size_t>(first); j < static_cast<std::size_t>(last); ++j) {
-            std::fill(positive.begin(), positive.end(), Index{0});
-            std::fill(negative.begin(), negative.end(), Index{0});
+            used.clear();
             Index seen_negative = 0;
+            const bool few = begin[j + 1] - begin[j] < 512;
             for (Index k = begin[j]; k < begin[j + 1]; ++k) {
                 const std::uint16_t cell = stored[static_cast<std::size_t>(k)];
                 const bool given = cell >> 12;
                 ++(given ? positive : negative)[cell & 0xfff];
                 seen_negative += !given;
+                if (few) used.push_back(cell & 0xfff);
             }
             negative[0] += n_negative[j] - seen_negative;
-            visit(static_cast<Index>(j), LabelHistogram{positive.data(), negative.data()});
+            if (few) {  // far fewer than there are bins
+                if (negative[0] > 0) used.push_back(0);
+                std::sort(used.begin(), used.end());
+                used.erase(std::unique(used.begin(), used.end()), used.end());
+            } else {
+                list_used(positive, negative, used);
+            }
+            visit(static_cast<Index>(j), LabelHistogram{positive.data(), negative.data(), used});
+            for (const std::int32_t b : used)
+                positive[static_cast<std::size_t>(b)] = negative[static_cast<std::size_t>(b)] = 0;
         }
     });
 }

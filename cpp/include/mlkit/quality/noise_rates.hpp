@@ -36,11 +36,9 @@ struct DevianceLimits {
 class NoiseLikelihood {
   public:
     explicit NoiseLikelihood(const LabelHistogram& histogram) {
-        for (int b = 0; b < LogitBins::size; ++b) {
-            const Index n1 = histogram.positive[b], n0 = histogram.negative[b];
-            if (n1 || n0)
-                bins_.push_back({LogitBins::representative(b), static_cast<double>(n1), static_cast<double>(n0)});
-        }
+        for (const std::int32_t b : histogram.used)
+            bins_.push_back({LogitBins::representative(b), static_cast<double>(histogram.positive[b]),
+                             static_cast<double>(histogram.negative[b])});
     }
 
     double value(const FlipRates& rates) const {
