@@ -234,7 +234,6 @@ void register_scores(py::module_& m) {
     py::enum_<CellScore>(m, "CellScore")
         .value("self_confidence", CellScore::self_confidence)
         .value("confidence_weighted_entropy", CellScore::confidence_weighted_entropy)
-        .value("peer_entropy", CellScore::peer_entropy)
         .value("error_posterior", CellScore::error_posterior);
     py::enum_<Aggregate>(m, "Aggregate")
         .value("exponential_moving_average", Aggregate::exponential_moving_average)

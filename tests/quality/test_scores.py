@@ -47,7 +47,7 @@ def reference_cells(data, labels, probs, **scorer):
 @pytest.mark.parametrize("kind", KINDS)
 def test_cell_scores_equal_the_reference(kind, scorer):
     rng = np.random.default_rng([1, *kind.encode()])
-    for seed, dtype in itertools.product(range(3), ("float16", "float32", "float64")):
+    for seed, dtype in itertools.product(range(2), ("float16", "float32", "float64")):
         data = make_data(kind, seed, dtype)
         for labels, probs in (
             (data.matrix, data.probs),

@@ -17,7 +17,6 @@ class PruneRule:
 class CellScore:
     self_confidence: CellScore
     confidence_weighted_entropy: CellScore
-    peer_entropy: CellScore
     error_posterior: CellScore
 
 class Aggregate:

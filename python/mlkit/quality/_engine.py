@@ -203,13 +203,13 @@ def flip_rates(cells: Cells) -> NDArray[np.float64]:
     return np.ascontiguousarray(noise_rates(cells, 0.0, 0.0)[:, :, 0])
 
 
-def score_kind(method: str, compat: str | None) -> Any:
+def score_kind(method: str) -> Any:
     """The kernel's scorer for a method: with two outcomes, the normalised margin is the self-confidence."""
     kinds = _core.quality.CellScore
     if method == ERROR_POSTERIOR:
         return kinds.error_posterior
     if method == "confidence_weighted_entropy":
-        return kinds.peer_entropy if compat == "cleanlab" else kinds.confidence_weighted_entropy
+        return kinds.confidence_weighted_entropy
     return kinds.self_confidence
 
 
@@ -222,7 +222,7 @@ def cell_scores(
     """Scores of all cells, NaN where unknown."""
     if compat == "cleanlab" and method in METHODS and not _peer.kernels_suffice(cells, method):
         return _peer.cell_scores(cells, method, parameters)
-    return _core.quality.cell_scores(*cells.core, score_kind(method, compat), parameters, cells.n_threads)
+    return _core.quality.cell_scores(*cells.core, score_kind(method), parameters, cells.n_threads)
 
 
 def worst_cells(
@@ -235,7 +235,7 @@ def worst_cells(
     """Row, label, what was given, p and score of the ``top`` lowest scores."""
     if compat == "cleanlab" and method in METHODS and not _peer.kernels_suffice(cells, method):
         return _peer.worst_cells(cells, top, method, parameters)
-    return _core.quality.worst_cells(*cells.core, score_kind(method, compat), parameters, top, cells.n_threads)
+    return _core.quality.worst_cells(*cells.core, score_kind(method), parameters, top, cells.n_threads)
 
 
 def row_scores(
@@ -255,7 +255,7 @@ def row_scores(
         return np.concatenate([reduce(part) for part in _peer.scored_rows(cells, method, adjust_thresholds)])
     return _core.quality.row_scores(
         *cells.core,
-        score_kind(method, compat),
+        score_kind(method),
         adjust_thresholds,
         getattr(_core.quality.Aggregate, aggregator),
         0.0 if alpha is None else alpha,

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlkit import _core
 from mlkit._validation.cells import Cells, check_cells
 from mlkit._validation.params import check_choice, check_flag, check_integer, check_memory, check_number, format_bytes
 from mlkit.quality import _engine
@@ -271,9 +270,7 @@ def worst_cells(
     """The ``top`` worst cells as a DataFrame; ``parameters`` are the method's, two numbers a label."""
     import pandas as pd
 
-    row, label, given, p, score = _core.quality.worst_cells(
-        *cells.core, _engine.score_kind(method, compat), parameters, top, cells.n_threads
-    )
+    row, label, given, p, score = _engine.worst_cells(cells, top, method, parameters, compat)
     names = cells.label_names
     column: Any = label if names is None else np.asarray(names, object)[label]
     return pd.DataFrame({"row": row, "label": column, "given": given, "p": p, "score": score})

@@ -13,7 +13,6 @@ namespace mlkit::quality {
 enum class CellScore {
     self_confidence,              ///< also the normalised margin: with two outcomes they are one number
     confidence_weighted_entropy,  ///< Kuan and Mueller, "Model-agnostic label quality scoring", 2022
-    peer_entropy,                 ///< the same with the peer's floors, under which certainty scores 0
     error_posterior               ///< 1 - P(the given value is wrong), from the label's flip rates
 };
 
@@ -70,16 +69,10 @@ class CellScorer {
     double entropy_score(int given, double p) const {
         constexpr double ln2 = 0.69314718055994531;
         const double s = self_confidence(given, p), other = given ? 1.0 - p : p;
-        const double m = std::min(s, other);  // the smaller is exact: the logarithm of the larger is log1p of it
-        if (kind_ == CellScore::peer_entropy) {
-            constexpr double floor = 1e-6;
-            const double entropy = m > 0 ? -(m * std::log(m) + (1.0 - m) * std::log1p(-m)) / ln2 : 0.0;
-            const double ratio = entropy / std::max(s, floor);
-            return std::log(ratio + 1.0) / std::max(ratio, floor);
-        }
         if (s <= 0) return 0.0;
         if (other <= 0) return 1.0;
-        // entropy / s in bits, divided early where s is small enough to underflow
+        // entropy / s in bits: the smaller of the two is exact, so the logarithm of the larger is log1p of it; divided
+        // early where s is small enough to underflow
         const double ratio = s <= other ? (-std::log(s) - (1.0 - s) * (std::log1p(-s) / s)) / ln2
                                         : -(other * std::log(other) + (1.0 - other) * std::log1p(-other)) / ln2 / s;
         return ratio > 0 ? std::log1p(ratio) / ratio : 1.0;
