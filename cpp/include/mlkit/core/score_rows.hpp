@@ -55,6 +55,9 @@ decltype(auto) with_stored(Real real, F&& f) {
 
 inline std::ptrdiff_t size_of(Real real) { return real == Real::float16 ? 2 : real == Real::float32 ? 4 : 8; }
 
+/// Whether doubles may be read here in place.
+inline bool is_aligned(const std::byte* data) { return reinterpret_cast<std::uintptr_t>(data) % alignof(double) == 0; }
+
 inline void clip_unit(double* p, Index n) {
     for (Index j = 0; j < n; ++j) p[j] = std::min(1.0, std::max(0.0, p[j]));
 }
@@ -68,7 +71,8 @@ class DenseReader {
 
     explicit DenseReader(const DenseScores& scores)
         : s_(scores),
-          in_place_(s_.real == Real::float64 && s_.label_stride == 8 && s_.row_stride % 8 == 0 && !s_.clip) {}
+          in_place_(s_.real == Real::float64 && s_.label_stride == 8 && s_.row_stride % 8 == 0 && !s_.clip &&
+                    detail::is_aligned(s_.data)) {}
 
     /// Rows worth loading at once: a tile that stays in the second-level cache and takes whole cache lines from
     /// column-major memory.
@@ -122,7 +126,8 @@ class SparseReader {
   public:
     using Row = SparseRow;
 
-    explicit SparseReader(const SparseScores& scores) : s_(scores), in_place_(s_.real == Real::float64 && !s_.clip) {}
+    explicit SparseReader(const SparseScores& scores)
+        : s_(scores), in_place_(s_.real == Real::float64 && !s_.clip && detail::is_aligned(s_.data)) {}
 
     static Index tile_rows(Index /*n_labels*/) { return 256; }
 
