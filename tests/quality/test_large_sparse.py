@@ -16,9 +16,13 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from mlkit import _core
 from reference import quality as oracle
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits and measures memory as Linux does")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="limits and measures memory as Linux does"),
+    pytest.mark.skipif(bool(_core.build_info()["sanitizers"]), reason="sanitizers need memory of their own"),
+]
 
 N, L = 50_000, 100_000
 LIMIT_MB = 400
