@@ -91,6 +91,7 @@ MLKIT_CLONES [[maybe_unused]] static void count_below(const double* v, Index n, 
 /// Sorts up to 64 values without a branch on them: each goes where its rank says, equal ones fill the places after it.
 constexpr Index small_sort_limit = 64;
 inline void sort_small(double* v, Index n) {
+    if (n < 2) return;
     constexpr auto limit = static_cast<std::size_t>(small_sort_limit);
     alignas(64) double padded[limit + 8];
     std::int64_t ranks[limit];
