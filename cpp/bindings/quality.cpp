@@ -59,7 +59,7 @@ struct Histogram {
               int n_threads)
         : absent(std::move(absent_)),
           present(std::move(present_)),
-          counts(labels.view.n_labels, {absent.data(), present.data()}, {pooled}, labels.view.background,
+          counts(labels.view.n_labels, {absent.data(), present.data()}, {pooled},
                  DoubtHistogram::choose_bins(cells_of(labels, scores), n_threads)) {}
 };
 

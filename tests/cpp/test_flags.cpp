@@ -63,7 +63,7 @@ std::string text(const FlaggedCells& cells) {
 }
 
 DoubtHistogram histogram_of(const Cells& cells, bool pooled, int n_bins, int n_threads) {
-    DoubtHistogram histogram(n_labels, {absent.data(), present.data()}, {pooled}, Background::negative, n_bins);
+    DoubtHistogram histogram(n_labels, {absent.data(), present.data()}, {pooled}, n_bins);
     fill_histogram(cells, histogram, {n_threads, {}});
     return histogram;
 }
@@ -194,7 +194,7 @@ TEST(large_random_cells_are_flagged_as_by_sorting) {
     std::sort(expected.begin(), expected.end());
     for (const int n_bins : {1, 16, 512}) {
         for (const int n_threads : {1, 2, 8}) {
-            DoubtHistogram histogram(1, {absent.data(), present.data()}, {false}, Background::negative, n_bins);
+            DoubtHistogram histogram(1, {absent.data(), present.data()}, {false}, n_bins);
             fill_histogram(cells, histogram, {n_threads, {}});
             const FlagPlan plan = FlagPlan::within(histogram, budgets.data(), 1);
             const FlaggedCells found = flag_cells(cells, plan, {n_threads, {}});

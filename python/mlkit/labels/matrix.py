@@ -178,9 +178,10 @@ class LabelMatrix:
         indptr, indices, values = self._cells
         return _core.labels.Labels(indptr, indices, values, self._shape[1], self._unknown_background)
 
-    def _count(self, n_threads: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def _count(self, n_threads: int | None = None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Positives and negatives of each label, counted on the first call."""
         if "_counts" not in self.__dict__:
+            n_threads = resolve_threads(None) if n_threads is None else n_threads
             positive, negative = _core.labels.count_labels(self._core, n_threads)
             self.__dict__["_counts"] = _frozen(positive), _frozen(negative)
         counts: tuple[NDArray[np.int64], NDArray[np.int64]] = self.__dict__["_counts"]
@@ -189,12 +190,12 @@ class LabelMatrix:
     @property
     def support(self) -> NDArray[np.int64]:
         """Number of examples that carry each label."""
-        return self._count(resolve_threads(None))[0]
+        return self._count()[0]
 
     @property
     def n_negative(self) -> NDArray[np.int64]:
         """Number of examples known not to carry each label."""
-        return self._count(resolve_threads(None))[1]
+        return self._count()[1]
 
     @property
     def n_unknown(self) -> int:

@@ -2,6 +2,7 @@
 // Labels and scores of the same (n, L) cells, and the walks over them that kernels share. Everything a kernel does per
 // cell is written once, as a visitor; how labels and scores are stored is decided here.
 
+#include <algorithm>
 #include <variant>
 #include <vector>
 
@@ -30,10 +31,10 @@ struct Cells {
     bool background_is_negative() const { return labels.background == Background::negative; }
 };
 
-/// Calls body(thread, i, label_row, score_row) for every row; score_row is a DenseRow or a SparseRow. Rows come in
-/// tiles: a tile's rows in order and from one thread, tiles cut by the problem's size alone.
+/// Calls body(thread, begin, end, rows) for every tile; rows.row(i) is a DenseRow or a SparseRow. Tiles are cut by the
+/// problem's size alone.
 template <class Body>
-void for_each_row(const Cells& cells, const Team& team, Body&& body) {
+void for_each_tile(const Cells& cells, const Team& team, Body&& body) {
     std::visit(
         [&](const auto& scores) {
             using Reader = decltype(reader(scores));
@@ -41,10 +42,18 @@ void for_each_row(const Cells& cells, const Team& team, Body&& body) {
             for_each_range(cells.labels.n_rows, cells.tile_rows(), team, [&](Index begin, Index end, int thread) {
                 Reader& rows = readers[static_cast<std::size_t>(thread)];
                 rows.load(begin, end);
-                for (Index i = begin; i < end; ++i) body(thread, i, cells.labels.row(i), rows.row(i));
+                body(thread, begin, end, static_cast<const Reader&>(rows));
             });
         },
         cells.scores);
+}
+
+/// Calls body(thread, i, label_row, score_row) for every row: a tile's rows in order and from one thread.
+template <class Body>
+void for_each_row(const Cells& cells, const Team& team, Body&& body) {
+    for_each_tile(cells, team, [&](int thread, Index begin, Index end, const auto& rows) {
+        for (Index i = begin; i < end; ++i) body(thread, i, cells.labels.row(i), rows.row(i));
+    });
 }
 
 /// The score of one label in a row; `at` remembers the place for ascending queries.
@@ -61,18 +70,6 @@ void for_each_stored_label(const LabelRow& labels, const Row& scores, Visit&& vi
     for (Index k = 0; k < labels.size; ++k) {
         const int given = labels.value(k);
         if (given >= 0) visit(labels.labels[k], given, score_at(scores, labels.labels[k], at));
-    }
-}
-
-/// visit(label, p) for each of `candidates` (ascending label numbers with their scores) that no label array mentions.
-template <class Visit>
-void for_each_unlabelled(const LabelRow& labels, const SparseRow& candidates, Visit&& visit) {
-    Index k = 0;
-    for (Index c = 0; c < candidates.size; ++c) {
-        const std::int32_t label = candidates.labels[c];
-        while (k < labels.size && labels.labels[k] < label) ++k;
-        if (k < labels.size && labels.labels[k] == label) continue;
-        visit(label, candidates.p[c]);
     }
 }
 

@@ -3,8 +3,8 @@
 
 #include <type_traits>
 
-#include "mlkit/core/cells.hpp"
 #include "mlkit/core/simd.hpp"
+#include "mlkit/core/strips.hpp"
 
 namespace mlkit {
 
@@ -38,16 +38,22 @@ inline ScoreScan scan_scores(const Scores& scores, Index n_rows, Index n_labels,
     const Cells cells{{n_rows, n_labels, nullptr, nullptr, nullptr, Background::negative}, scores};
     const Team team = whole_team.for_work(cells.n_read());
     std::vector<ScoreScan> scans(static_cast<std::size_t>(team.n_threads));
-    for_each_row(cells, team, [&](int thread, Index i, const LabelRow&, const auto& row) {
-        if (simd::count_in_unit(row.p, row.size) == row.size) return;
+    for_each_strip(cells, team, [&](int thread, const auto& strip) {
+        const auto& run = strip.scores;
+        if (simd::count_in_unit(run.p, run.size) == run.size) return;
         ScoreScan& scan = scans[static_cast<std::size_t>(thread)];
-        for (Index k = 0; k < row.size; ++k) {
-            Index label = k;
-            if constexpr (std::is_same_v<std::decay_t<decltype(row)>, SparseRow>) label = row.labels[k];
+        for (Index k = 0; k < run.size; ++k) {
+            Index i = strip.first, label;
+            if constexpr (std::is_same_v<std::decay_t<decltype(run)>, SparseRow>) {
+                label = run.labels[k];
+            } else {
+                i += k / n_labels;
+                label = k % n_labels;
+            }
             const auto mark = [&](Index& at_row, Index& at_label) {
                 if (at_row < 0) at_row = i, at_label = label;
             };
-            const double p = row.p[k];
+            const double p = run.p[k];
             if (p != p) {
                 ++scan.n_nan;
                 mark(scan.nan_row, scan.nan_label);

@@ -94,6 +94,9 @@ class DenseReader {
         return {tile_.data() + (i - first_) * s_.n_labels, s_.n_labels};
     }
 
+    /// Whether loaded rows lie end to end.
+    bool is_seamless() const { return !in_place_ || s_.row_stride == 8 * s_.n_labels; }
+
   private:
     template <class Stored>
     void fill(Index begin, Index end) {
@@ -152,6 +155,8 @@ class SparseReader {
             in_place_ ? reinterpret_cast<const double*>(s_.data) + begin : tile_.data() + (begin - first_);
         return {s_.indices + begin, p, s_.indptr[i + 1] - begin};
     }
+
+    bool is_seamless() const { return true; }
 
   private:
     const SparseScores s_;

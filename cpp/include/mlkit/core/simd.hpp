@@ -46,10 +46,10 @@ MLKIT_CLONES [[maybe_unused]] static void mark_at_least(const double* p, const d
     for (Index j = 0; j < n; ++j) marks[j] = p[j] >= cut[j];
 }
 
-/// Positions of the p[j] >= cut[j] into `hits` (room for n + 8), ascending; returns how many. `marks` is scratch for
-/// n + 8 bytes. Eight misses in a row are skipped at once; among hits, which come unpredictably, there is no branch.
-inline Index find_at_least(const double* p, const double* cut, Index n, std::uint8_t* marks, std::int32_t* hits) {
-    mark_at_least(p, cut, n, marks);
+/// Positions of the marks that are set, ascending, into `hits` (room for n + 8); returns how many. The 8 bytes after
+/// the marks are scratch. Eight misses in a row are skipped at once; among hits, which come unpredictably, there is no
+/// branch.
+inline Index find_marked(std::uint8_t* marks, Index n, std::int32_t* hits) {
     std::memset(marks + n, 0, 8);
     Index n_hits = 0;
     for (Index j = 0; j < n; j += 8) {

@@ -155,7 +155,6 @@ Index list_nonzero(Line<Value> line, Index n, std::int32_t* listed) {
 
 /// The stored cells of a block of rows.
 struct Part {
-    std::vector<Index> row_sizes;
     std::vector<std::int32_t> labels;
     std::vector<std::int8_t> values;  ///< empty when all are positives
     Index n_positive = 0, n_zero = 0, n_minus_one = 0, bad_row = -1, bad_label = -1;
@@ -167,11 +166,11 @@ class BlockReader {
     BlockReader(Index n_rows, Index n_labels, bool unknown_background)
         : n_labels_(n_labels), capacity_(n_rows * n_labels), unknown_background_(unknown_background) {}
 
-    /// Reads rows in which the cells lie closer than the rows do.
+    /// Reads rows in which the cells lie closer than the rows do; `sizes` gets how many are stored in each.
     template <class Value>
-    void read_rows(Line<Value> first, std::ptrdiff_t row_stride, Index first_row, Index n_rows, Part& part) {
+    void read_rows(Line<Value> first, std::ptrdiff_t row_stride, Index first_row, Index n_rows, Index* sizes,
+                   Part& part) {
         make_room(labels_);
-        part.row_sizes.resize(static_cast<std::size_t>(n_rows));
         const auto row = [&](Index i) { return Line<Value>{first.first + i * row_stride, first.stride}; };
         bool with_values = unknown_background_;
         if (row_stride == n_labels_ * first.stride)
@@ -186,7 +185,7 @@ class BlockReader {
                 n = list_nonzero(row(i), n_labels_, labels_.get() + end);
             else
                 n = look_closely(row(i), first_row + i, end, part);
-            part.row_sizes[static_cast<std::size_t>(i)] = n;
+            sizes[i] = n;
             end += n;
         }
         if (!with_values) {
@@ -199,7 +198,8 @@ class BlockReader {
 
     /// Reads rows whose cells lie further apart than the rows do: walks down the columns, through a tile of bytes.
     template <class Value>
-    void read_columns(Line<Value> first, std::ptrdiff_t label_stride, Index first_row, Index n_rows, Part& part) {
+    void read_columns(Line<Value> first, std::ptrdiff_t label_stride, Index first_row, Index n_rows, Index* sizes,
+                      Part& part) {
         make_room(labels_);
         make_room(tile_);
         std::fill_n(tile_.get(), n_rows * n_labels_, Code::zero);
@@ -211,7 +211,8 @@ class BlockReader {
                 tile_[static_cast<std::size_t>(i * n_labels_ + j)] = Ask<Value>::code(column[i]);
             }
         }
-        read_rows(Line<Code>{reinterpret_cast<const std::byte*>(tile_.get()), 1}, n_labels_, first_row, n_rows, part);
+        read_rows(Line<Code>{reinterpret_cast<const std::byte*>(tile_.get()), 1}, n_labels_, first_row, n_rows, sizes,
+                  part);
     }
 
   private:
@@ -275,19 +276,19 @@ StoredCells from_dense(const std::byte* data, Index n_rows, Index n_labels, std:
     std::vector<BlockReader> readers;
     for (int t = 0; t < team.n_threads; ++t)
         readers.emplace_back(std::min(block, n_rows), n_labels, unknown_background);
+    StoredCells out;
+    out.indptr.resize(static_cast<std::size_t>(n_rows) + 1);
     for_each_range(n_rows, block, team, [&](Index begin, Index end, int thread) {
         BlockReader& reader = readers[static_cast<std::size_t>(thread)];
         Part& part = parts[static_cast<std::size_t>(begin / block)];
         const std::byte* first = data + begin * row_stride;
+        Index* sizes = out.indptr.data() + begin + 1;
         if (by_columns)
-            reader.read_columns(Lines{first, row_stride}, label_stride, begin, end - begin, part);
+            reader.read_columns(Lines{first, row_stride}, label_stride, begin, end - begin, sizes, part);
         else
-            reader.read_rows(Lines{first, label_stride}, row_stride, begin, end - begin, part);
+            reader.read_rows(Lines{first, label_stride}, row_stride, begin, end - begin, sizes, part);
     });
 
-    StoredCells out;
-    out.indptr.reserve(static_cast<std::size_t>(n_rows) + 1);
-    out.indptr.push_back(0);
     std::size_t n_stored = 0;
     bool all_positive = true;
     for (const Part& part : parts) {
@@ -300,8 +301,8 @@ StoredCells from_dense(const std::byte* data, Index n_rows, Index n_labels, std:
             out.bad_row = part.bad_row;
             out.bad_label = part.bad_label;
         }
-        for (const Index size : part.row_sizes) out.indptr.push_back(out.indptr.back() + size);
     }
+    for (std::size_t i = 1; i < out.indptr.size(); ++i) out.indptr[i] += out.indptr[i - 1];
     out.indices.reserve(n_stored);
     if (!all_positive) out.values.reserve(n_stored);
     for (Part& part : parts) {

@@ -6,8 +6,8 @@
 #include <cmath>
 #include <vector>
 
-#include "mlkit/core/cells.hpp"
 #include "mlkit/core/simd.hpp"
+#include "mlkit/core/strips.hpp"
 #include "mlkit/quality/doubt.hpp"
 
 namespace mlkit::quality {
@@ -23,55 +23,66 @@ struct GuessCuts {
 
 class JointCounter {
   public:
-    JointCounter(Index n_labels, GuessCuts cuts)
-        : cuts_(cuts),
-          negative_one_(static_cast<std::size_t>(n_labels)),
-          negative_zero_(negative_one_),
-          positive_one_(negative_one_),
-          positive_zero_(negative_one_),
-          seen_negative_(negative_one_) {}
+    JointCounter(const Cells& cells, GuessCuts cuts)
+        : n_labels_(static_cast<std::size_t>(cells.labels.n_labels)),
+          one_(repeated(cuts.one, cells)),
+          zero_(repeated(cuts.zero, cells)),
+          negative_one_(one_.size()),
+          negative_zero_(one_.size()),
+          positive_one_(n_labels_),
+          positive_zero_(n_labels_),
+          seen_negative_(n_labels_) {}
 
     template <class Row>
-    void add(const LabelRow& labels, const Row& scores, Background background) {
-        if (background == Background::negative) add_negatives(labels, scores);
-        for_each_stored_label(labels, scores, [&](std::int32_t label, int given, double p) {
-            const auto j = static_cast<std::size_t>(label);
-            (given ? positive_one_ : negative_one_)[j] += p >= cuts_.one[j];
-            (given ? positive_zero_ : negative_zero_)[j] += p <= cuts_.zero[j];
-            seen_negative_[j] += !given;
-        });
+    void add(const Strip<Row>& strip, Background background) {
+        constexpr bool is_sparse = std::is_same_v<Row, SparseRow>;
+        if (background == Background::negative) add_as_negatives(strip.scores);
+        for (Index k = 0; k < strip.stored.size; ++k) {
+            const auto j = static_cast<std::size_t>(strip.stored.labels[k]);
+            const int given = strip.stored.value(k);
+            const double p = strip.stored.p[k];
+            const bool counted = background == Background::negative && (!is_sparse || p > 0);
+            const Index positive = given > 0, negative = Index{given == 0} - Index{counted};
+            const Index one = p >= one_[j], zero = p <= zero_[j];
+            positive_one_[j] += positive * one;
+            positive_zero_[j] += positive * zero;
+            negative_one_[j] += negative * one;
+            negative_zero_[j] += negative * zero;
+            seen_negative_[j] += negative;
+        }
     }
 
-    /// Adds this counter to `joint`; returns how many known negatives it saw one by one.
+    /// Adds this counter to `joint`; returns how many negatives of sparse rows it saw one by one.
     Index add_to(Joint& joint, std::size_t j) const {
-        joint[0][0] += negative_zero_[j];
-        joint[0][1] += negative_one_[j];
+        for (std::size_t k = j; k < one_.size(); k += n_labels_) {
+            joint[0][0] += negative_zero_[k];
+            joint[0][1] += negative_one_[k];
+        }
         joint[1][0] += positive_zero_[j];
         joint[1][1] += positive_one_[j];
         return seen_negative_[j];
     }
 
   private:
-    /// All cells first, in two vectorised comparisons; then the stored labels are taken out again.
-    void add_negatives(const LabelRow& labels, const DenseRow& row) {
-        simd::count_guesses(negative_one_.data(), negative_zero_.data(), row.p, cuts_.one, cuts_.zero, row.size);
-        for (Index k = 0; k < labels.size; ++k) {
-            const auto j = static_cast<std::size_t>(labels.labels[k]);
-            negative_one_[j] -= row.p[j] >= cuts_.one[j];
-            negative_zero_[j] -= row.p[j] <= cuts_.zero[j];
+    /// Counts all scores as if nothing were given; stored labels are put where they belong afterwards.
+    void add_as_negatives(const DenseRow& scores) {
+        simd::count_guesses(negative_one_.data(), negative_zero_.data(), scores.p, one_.data(), zero_.data(),
+                            scores.size);
+    }
+    void add_as_negatives(const SparseRow& row) {
+        for (Index c = 0; c < row.size; ++c) {
+            const auto j = static_cast<std::size_t>(row.labels[c]);
+            const Index counted = row.p[c] > 0;  // a stored 0 is as good as none
+            negative_one_[j] += counted & (row.p[c] >= one_[j]);
+            negative_zero_[j] += counted & (row.p[c] <= zero_[j]);
+            seen_negative_[j] += counted;
         }
     }
-    void add_negatives(const LabelRow& labels, const SparseRow& row) {
-        for_each_unlabelled(labels, row, [&](std::int32_t label, double p) {
-            const auto j = static_cast<std::size_t>(label);
-            negative_one_[j] += p >= cuts_.one[j];
-            negative_zero_[j] += p <= cuts_.zero[j];
-            ++seen_negative_[j];
-        });
-    }
 
-    GuessCuts cuts_;
-    std::vector<Index> negative_one_, negative_zero_, positive_one_, positive_zero_, seen_negative_;
+    std::size_t n_labels_;
+    std::vector<double> one_, zero_;                   // by row of the strip and label
+    std::vector<Index> negative_one_, negative_zero_;  // by row of the strip and label
+    std::vector<Index> positive_one_, positive_zero_, seen_negative_;
 };
 
 /// Raw counts (diagonal not yet clipped to 1) in one pass, and on the same pass the histogram of doubted cells when
@@ -81,11 +92,11 @@ inline std::vector<Joint> confident_joint(const Cells& cells, GuessCuts cuts, co
                                           DoubtHistogram* histogram, const Team& whole_team) {
     const Team team = whole_team.for_work(cells.n_read());
     const Index n_labels = cells.labels.n_labels;
-    std::vector<JointCounter> counters(static_cast<std::size_t>(team.n_threads), JointCounter(n_labels, cuts));
-    if (histogram) histogram->open(team.n_threads);
-    for_each_row(cells, team, [&](int thread, Index, const LabelRow& labels, const auto& scores) {
-        counters[static_cast<std::size_t>(thread)].add(labels, scores, cells.labels.background);
-        if (histogram) histogram->add(thread, labels, scores);
+    std::vector<JointCounter> counters(static_cast<std::size_t>(team.n_threads), JointCounter(cells, cuts));
+    if (histogram) histogram->open(cells, team.n_threads);
+    for_each_strip(cells, team, [&](int thread, const auto& strip) {
+        counters[static_cast<std::size_t>(thread)].add(strip, cells.labels.background);
+        if (histogram) histogram->add(thread, strip);
     });
     if (histogram) histogram->close();
     const bool has_implicit = std::holds_alternative<SparseScores>(cells.scores) && cells.background_is_negative();

@@ -4,8 +4,8 @@
 
 #include <vector>
 
-#include "mlkit/core/cells.hpp"
 #include "mlkit/core/simd.hpp"
+#include "mlkit/core/strips.hpp"
 
 namespace mlkit::quality {
 
@@ -19,85 +19,82 @@ struct DoubtCuts {
 /// The probability of the given label. A doubted cell's is at most 1/2, where 1 - p is exact.
 inline double self_confidence(int given, double p) { return given ? p : 1.0 - p; }
 
-/// visit(label, given, p) for the doubted cells of a row: given 0 ascending, then given 1 ascending (mixed ascending
-/// when the background is unknown). One walker per thread: it owns scratch memory.
+/// Walks over doubted cells. One per thread: it owns scratch memory.
 class DoubtWalker {
   public:
-    DoubtWalker(DoubtCuts cuts, Background background) : cuts_(cuts), background_(background) {}
+    DoubtWalker(const Cells& cells, DoubtCuts cuts)
+        : n_labels_(cells.labels.n_labels),
+          background_(cells.labels.background),
+          cuts_(cuts),
+          absent_(repeated(cuts.absent, cells)) {}
 
+    /// visit(row, label, given, p) for the doubted cells of a strip: those that no array mentions, by row and label,
+    /// then stored ones, by row and label.
     template <class Row, class Visit>
-    void operator()(const LabelRow& labels, const Row& scores, Visit&& visit) {
-        if (background_ == Background::negative) {
-            gather_absent(labels, scores);
-            for (std::size_t k = 0; k < n_hits_; ++k) visit(hits_[k], 0, p_[k]);
-            if (!labels.values) {
-                gather_present(labels, scores);
-                for (std::size_t k = 0; k < n_hits_; ++k) visit(hits_[k], 1, p_[k]);
-                return;
-            }
-        }
-        for_each_stored_label(labels, scores, [&](std::int32_t label, int given, double p) {
-            if (given ? p <= cuts_.present[label] : p >= cuts_.absent[label]) visit(label, given, p);
-        });
+    void operator()(const Strip<Row>& strip, Visit&& visit) {
+        if (background_ == Background::negative) visit_absent(strip, visit);
+        visit_stored(strip.first, strip.stored, visit);
     }
 
   private:
-    void resize(Index n) {
-        if (static_cast<Index>(hits_.size()) < n) {
-            hits_.resize(static_cast<std::size_t>(n));
-            p_.resize(static_cast<std::size_t>(n));
+    // Doubted cells come unpredictably: they are gathered without branches, then visited.
+
+    template <class Visit>
+    void visit_absent(const Strip<DenseRow>& strip, Visit&& visit) {
+        const DenseRow& scores = strip.scores;
+        make_room(scores.size + 8);
+        marks_.resize(absent_.size() + 8);
+        simd::mark_at_least(scores.p, absent_.data(), scores.size, marks_.data());
+        for (Index k = 0; k < strip.stored.size; ++k) marks_[static_cast<std::size_t>(strip.stored.places[k])] = 0;
+        const Index n = simd::find_marked(marks_.data(), scores.size, hits_.data());
+        Index row = strip.first, begin = 0;
+        for (Index k = 0; k < n; ++k) {
+            const Index at = hits_[static_cast<std::size_t>(k)];
+            for (; at >= begin + n_labels_; begin += n_labels_) ++row;
+            visit(row, static_cast<std::int32_t>(at - begin), 0, scores.p[at]);
         }
     }
-
-    // Doubtful cells come unpredictably: both sides are gathered without branches, then visited.
-
-    void gather_absent(const LabelRow& labels, const DenseRow& row) {
-        resize(row.size + 8);
-        marks_.resize(static_cast<std::size_t>(row.size) + 8);
-        mentioned_.resize(static_cast<std::size_t>(row.size), 0);
-        for (Index k = 0; k < labels.size; ++k) mentioned_[static_cast<std::size_t>(labels.labels[k])] = 1;
-        const Index n = simd::find_at_least(row.p, cuts_.absent, row.size, marks_.data(), hits_.data());
-        std::size_t kept = 0;
-        for (std::size_t k = 0; k < static_cast<std::size_t>(n); ++k) {
-            const std::int32_t label = hits_[k];
-            hits_[kept] = label;
-            p_[kept] = row.p[label];
-            kept += !mentioned_[static_cast<std::size_t>(label)];
+    template <class Visit>
+    void visit_absent(const Strip<SparseRow>& strip, Visit&& visit) {
+        const SparseRow& scores = strip.scores;
+        make_room(scores.size);
+        const std::int32_t *stored = strip.stored.labels, *const end = stored + strip.stored.size;
+        std::size_t n = 0;
+        for (Index c = 0; c < scores.size; ++c) {
+            const std::int32_t label = scores.labels[c];
+            while (stored != end && *stored < label) ++stored;
+            hits_[n] = static_cast<std::int32_t>(c);
+            n += (stored == end || *stored != label) & (scores.p[c] >= cuts_.absent[label]);
         }
-        n_hits_ = kept;
-        for (Index k = 0; k < labels.size; ++k) mentioned_[static_cast<std::size_t>(labels.labels[k])] = 0;
+        for (std::size_t k = 0; k < n; ++k) visit(strip.first, scores.labels[hits_[k]], 0, scores.p[hits_[k]]);
     }
-    void gather_absent(const LabelRow& labels, const SparseRow& row) {
-        resize(row.size);
-        std::size_t kept = 0;
-        for_each_unlabelled(labels, row, [&](std::int32_t label, double p) {
-            hits_[kept] = label;
-            p_[kept] = p;
-            kept += p >= cuts_.absent[label];
-        });
-        n_hits_ = kept;
-    }
-    template <class Row>
-    void gather_present(const LabelRow& labels, const Row& row) {
-        resize(labels.size);
-        std::size_t kept = 0;
-        Index at = 0;
-        for (Index k = 0; k < labels.size; ++k) {
-            const std::int32_t label = labels.labels[k];
-            const double p = score_at(row, label, at);
-            hits_[kept] = label;
-            p_[kept] = p;
-            kept += p <= cuts_.present[label];
+    template <class Visit>
+    void visit_stored(Index first, const StoredCells& stored, Visit&& visit) {
+        make_room(stored.size);
+        std::size_t n = 0;
+        for (Index k = 0; k < stored.size; ++k) {
+            const std::int32_t label = stored.labels[k];
+            const int given = stored.value(k);
+            hits_[n] = static_cast<std::int32_t>(k);
+            n += ((given > 0) & (stored.p[k] <= cuts_.present[label])) |
+                 ((given == 0) & (stored.p[k] >= cuts_.absent[label]));
         }
-        n_hits_ = kept;
+        for (std::size_t h = 0; h < n; ++h) {
+            const std::int32_t k = hits_[h];
+            const auto row = static_cast<std::uint32_t>(stored.places[k]) / static_cast<std::uint32_t>(n_labels_);
+            visit(first + row, stored.labels[k], stored.value(k), stored.p[k]);
+        }
+    }
+    void make_room(Index n) {
+        if (static_cast<Index>(hits_.size()) < n) hits_.resize(static_cast<std::size_t>(n));
     }
 
-    DoubtCuts cuts_;
+    Index n_labels_;
     Background background_;
+    DoubtCuts cuts_;
+    std::vector<double> absent_;  // by row of the strip and label
     std::vector<std::int32_t> hits_;
-    std::vector<double> p_;
-    std::vector<std::uint8_t> marks_, mentioned_;
-    std::size_t n_hits_ = 0;
+    std::vector<std::uint8_t> marks_;
 };
 
 /// Which cells compete for one budget: those of a label on one side, or of both sides together.
@@ -111,8 +108,8 @@ struct Grouping {
 /// group is known to a bin, and only the cells of that one bin must be kept to make it exact.
 class DoubtHistogram {
   public:
-    DoubtHistogram(Index n_labels, DoubtCuts cuts, Grouping grouping, Background background, int n_bins)
-        : n_labels_(n_labels), cuts_(cuts), grouping_(grouping), background_(background), n_bins_(n_bins) {}
+    DoubtHistogram(Index n_labels, DoubtCuts cuts, Grouping grouping, int n_bins)
+        : n_labels_(n_labels), cuts_(cuts), grouping_(grouping), n_bins_(n_bins) {}
 
     /// As many bins as cost at most about a quarter of a byte per cell; one for sparse scores, where the doubted cells
     /// themselves are few.
@@ -127,7 +124,6 @@ class DoubtHistogram {
     int n_bins() const { return n_bins_; }
     Grouping grouping() const { return grouping_; }
     DoubtCuts cuts() const { return cuts_; }
-    Background background() const { return background_; }
 
     int bin(double self_confidence) const {
         const int b = static_cast<int>(self_confidence * (2.0 * n_bins_));
@@ -137,15 +133,15 @@ class DoubtHistogram {
     /// No self-confidence in bins up to `b` exceeds this; negative when there is no such bin.
     double upper_edge(int b) const { return b < 0 ? -1.0 : (b + 1) / (2.0 * n_bins_); }
 
-    void open(int n_threads) {
+    void open(const Cells& cells, int n_threads) {
         const auto size = static_cast<std::size_t>(grouping_.n_groups(n_labels_) * n_bins_);
         parts_.assign(static_cast<std::size_t>(n_threads), std::vector<std::uint32_t>(size));
-        walkers_.assign(static_cast<std::size_t>(n_threads), DoubtWalker(cuts_, background_));
+        walkers_.assign(static_cast<std::size_t>(n_threads), DoubtWalker(cells, cuts_));
     }
     template <class Row>
-    void add(int thread, const LabelRow& labels, const Row& scores) {
+    void add(int thread, const Strip<Row>& strip) {
         auto& counts = parts_[static_cast<std::size_t>(thread)];
-        walkers_[static_cast<std::size_t>(thread)](labels, scores, [&](std::int32_t label, int given, double p) {
+        walkers_[static_cast<std::size_t>(thread)](strip, [&](Index, std::int32_t label, int given, double p) {
             const Index at = grouping_.group(label, given) * n_bins_ + bin(self_confidence(given, p));
             ++counts[static_cast<std::size_t>(at)];
         });
@@ -169,7 +165,6 @@ class DoubtHistogram {
     Index n_labels_;
     DoubtCuts cuts_;
     Grouping grouping_;
-    Background background_;
     int n_bins_;
     std::vector<std::vector<std::uint32_t>> parts_;
     std::vector<Index> counts_;
@@ -179,10 +174,8 @@ class DoubtHistogram {
 /// Fills a histogram in a pass of its own.
 inline void fill_histogram(const Cells& cells, DoubtHistogram& histogram, const Team& whole_team) {
     const Team team = whole_team.for_work(cells.n_read());
-    histogram.open(team.n_threads);
-    for_each_row(cells, team, [&](int thread, Index, const LabelRow& labels, const auto& scores) {
-        histogram.add(thread, labels, scores);
-    });
+    histogram.open(cells, team.n_threads);
+    for_each_strip(cells, team, [&](int thread, const auto& strip) { histogram.add(thread, strip); });
     histogram.close();
 }
 

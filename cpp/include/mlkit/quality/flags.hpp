@@ -102,12 +102,12 @@ std::vector<Index> select_at_cut(const std::vector<std::vector<FlaggedCell>>& ke
 template <class Flag>
 std::vector<Index> flag_doubted(const Cells& cells, const FlagPlan& plan, const Team& team, Flag&& flag) {
     const auto n_threads = static_cast<std::size_t>(team.n_threads);
-    std::vector<DoubtWalker> walkers(n_threads, DoubtWalker(plan.doubt(), cells.labels.background));
+    std::vector<DoubtWalker> walkers(n_threads, DoubtWalker(cells, plan.doubt()));
     std::vector<std::vector<FlaggedCell>> at_cut(n_threads);
-    for_each_row(cells, team, [&](int thread, Index i, const LabelRow& labels, const auto& scores) {
+    for_each_strip(cells, team, [&](int thread, const auto& strip) {
         const auto t = static_cast<std::size_t>(thread);
-        walkers[t](labels, scores, [&](std::int32_t label, int given, double p) {
-            const FlaggedCell cell{i, p, label, static_cast<std::int8_t>(given)};
+        walkers[t](strip, [&](Index row, std::int32_t label, int given, double p) {
+            const FlaggedCell cell{row, p, label, static_cast<std::int8_t>(given)};
             if (plan.cuts.empty()) return flag(cell);
             const GroupCut& cut = plan.cuts[static_cast<std::size_t>(plan.grouping.group(label, given))];
             const int b = plan.histogram->bin(self_confidence(given, p));

@@ -4,8 +4,8 @@
 
 #include <vector>
 
-#include "mlkit/core/cells.hpp"
 #include "mlkit/core/label_sums.hpp"
+#include "mlkit/core/strips.hpp"
 
 namespace mlkit::quality {
 
@@ -18,30 +18,30 @@ namespace detail {
 
 class SideSummer {
   public:
-    explicit SideSummer(Index n_labels) : all_(n_labels), positive_(n_labels), unknown_(n_labels) {}
+    explicit SideSummer(const Cells& cells)
+        : n_labels_(cells.labels.n_labels),
+          strip_rows_(strip_rows(cells)),
+          all_(strip_rows_ * n_labels_),
+          positive_(n_labels_),
+          unknown_(n_labels_) {}
 
     template <class Row>
-    void add(const LabelRow& labels, const Row& scores, Background background) {
-        for (LabelSums* sums : {&all_, &positive_, &unknown_}) sums->reserve(1);
-        if (background == Background::unknown) {
-            for_each_stored_label(labels, scores, [&](std::int32_t label, int given, double p) {
-                all_.add(label, p);
-                if (given) positive_.add(label, p);
-            });
-            return;
-        }
-        add_all(scores);
-        Index at = 0;
-        for (Index k = 0; k < labels.size; ++k) {
-            const std::int32_t label = labels.labels[k];
-            const double p = score_at(scores, label, at);
-            if (labels.value(k) > 0) positive_.add(label, p);
-            if (labels.value(k) < 0) unknown_.add(label, p);
+    void add(const Strip<Row>& strip, Background background) {
+        for (LabelSums* sums : {&all_, &positive_, &unknown_}) sums->reserve(strip.n_rows);
+        const StoredCells& stored = strip.stored;
+        if (background == Background::negative) add_all(strip.scores);
+        for (Index k = 0; k < stored.size; ++k) {
+            const int given = stored.value(k);
+            if (background == Background::unknown) all_.add(stored.labels[k], stored.p[k]);
+            if (given > 0) positive_.add(stored.labels[k], stored.p[k]);
+            if (given < 0) unknown_.add(stored.labels[k], stored.p[k]);
         }
     }
 
     SideSums result(Index label) {
-        const WideSum known = all_.wide(label).minus(unknown_.wide(label));
+        WideSum all;
+        for (Index r = 0; r < strip_rows_; ++r) all.add(all_.wide(r * n_labels_ + label));
+        const WideSum known = all.minus(unknown_.wide(label));
         const WideSum positive = positive_.wide(label).canonical();
         return {positive, known.minus(positive)};
     }
@@ -50,12 +50,14 @@ class SideSummer {
     }
 
   private:
-    void add_all(const DenseRow& row) { all_.add_row(row.p, row.size); }
+    void add_all(const DenseRow& scores) { all_.add_row(scores.p, scores.size); }
     void add_all(const SparseRow& row) {
         for (Index k = 0; k < row.size; ++k) all_.add(row.labels[k], row.p[k]);
     }
 
-    LabelSums all_, positive_, unknown_;  // negatives = all - positives - unknown: one vectorised sum instead of two
+    Index n_labels_, strip_rows_;
+    LabelSums all_;                 // by row of the strip and label
+    LabelSums positive_, unknown_;  // negatives = all - positives - unknown: one vectorised sum instead of two
 };
 
 }  // namespace detail
@@ -64,9 +66,9 @@ class SideSummer {
 inline std::vector<SideSums> side_sums(const Cells& cells, const Team& whole_team) {
     const Team team = whole_team.for_work(cells.n_read());
     const Index n_labels = cells.labels.n_labels;
-    std::vector<detail::SideSummer> summers(static_cast<std::size_t>(team.n_threads), detail::SideSummer(n_labels));
-    for_each_row(cells, team, [&](int thread, Index, const LabelRow& labels, const auto& scores) {
-        summers[static_cast<std::size_t>(thread)].add(labels, scores, cells.labels.background);
+    std::vector<detail::SideSummer> summers(static_cast<std::size_t>(team.n_threads), detail::SideSummer(cells));
+    for_each_strip(cells, team, [&](int thread, const auto& strip) {
+        summers[static_cast<std::size_t>(thread)].add(strip, cells.labels.background);
     });
     std::vector<SideSums> total(static_cast<std::size_t>(n_labels));
     for (auto& summer : summers) {

@@ -1,0 +1,176 @@
+#pragma once
+// Eight rows side by side, one in each lane of a vector. A sorting network takes the same steps whatever the values
+// are, so one instruction takes a step of all eight rows and no branch is ever guessed wrong.
+
+#include <array>
+#include <cstring>
+#include <limits>
+#include <utility>
+
+#include "mlkit/core/simd.hpp"
+
+namespace mlkit::lanes {
+
+constexpr Index width = 8;
+
+/// One value of each row.
+struct alignas(64) Lanes {
+    double v[width];
+};
+
+namespace detail {
+
+// A vector as wide as eight doubles has no calling convention that all instruction sets share: it never leaves a
+// function, and what works on it is always inlined.
+#if defined(__GNUC__)
+#define MLKIT_INLINE [[gnu::always_inline]] inline
+using Vector = double __attribute__((vector_size(64)));
+#else
+#define MLKIT_INLINE inline
+using Vector = Lanes;
+#endif
+
+MLKIT_INLINE void load(const Lanes& from, Vector& to) { std::memcpy(&to, &from, sizeof to); }
+MLKIT_INLINE void store(const Vector& from, Lanes& to) { std::memcpy(&to, &from, sizeof to); }
+
+/// low, high = min(low, high), max(low, high)
+MLKIT_INLINE void exchange(Vector& low, Vector& high) {
+    const Vector a = low, b = high;
+#if defined(__GNUC__)
+    low = b < a ? b : a;
+    high = b < a ? a : b;
+#else
+    for (Index r = 0; r < width; ++r) {
+        low.v[r] = b.v[r] < a.v[r] ? b.v[r] : a.v[r];
+        high.v[r] = b.v[r] < a.v[r] ? a.v[r] : b.v[r];
+    }
+#endif
+}
+
+/// average += alpha * (next - average)
+MLKIT_INLINE void average_in(Vector& average, const Vector& next, double alpha) {
+#if defined(__GNUC__)
+    average = average + alpha * (next - average);
+#else
+    for (Index r = 0; r < width; ++r) average.v[r] = average.v[r] + alpha * (next.v[r] - average.v[r]);
+#endif
+}
+
+/// step(i, j) for every comparison of Batcher's merge exchange of n values (Knuth, The Art of Computer Programming,
+/// vol. 3, algorithm 5.2.2M).
+template <class Step>
+constexpr void merge_exchange(int n, Step&& step) {
+    int top = 1;
+    while (2 * top < n) top *= 2;
+    for (int p = top; p > 0; p /= 2) {
+        for (int q = top, r = 0, d = p;; d = q - p, q /= 2, r = p) {
+            for (int i = 0; i + d < n; ++i)
+                if ((i & p) == r) step(i, i + d);
+            if (q == p) break;
+        }
+    }
+}
+
+/// step(i, j) for every comparison that sorts n values, n a power of two, which rise and fall once.
+template <class Step>
+constexpr void merge_bitonic(int n, Step&& step) {
+    for (int d = n / 2; d > 0; d /= 2)
+        for (int i = 0; i < n; ++i)
+            if ((i & d) == 0) step(i, i + d);
+}
+
+enum class Kind { sort, merge };
+
+/// The comparisons of a network, known to the compiler: values stay in registers between them.
+template <Kind kind, int n>
+struct Network {
+    struct Comparison {
+        int low = 0, high = 0;
+    };
+    template <class Step>
+    static constexpr void walk(Step&& step) {
+        if (kind == Kind::sort)
+            merge_exchange(n, step);
+        else
+            merge_bitonic(n, step);
+    }
+    static constexpr std::size_t count() {
+        std::size_t size = 0;
+        walk([&](int, int) { ++size; });
+        return size;
+    }
+    static constexpr std::array<Comparison, count()> list() {
+        std::array<Comparison, count()> comparisons{};
+        std::size_t at = 0;
+        walk([&](int low, int high) {
+            comparisons[at].low = low;
+            comparisons[at++].high = high;
+        });
+        return comparisons;
+    }
+    static constexpr std::array<Comparison, count()> comparisons = list();
+
+    template <std::size_t... k>
+    MLKIT_INLINE static void run(Vector* v, std::index_sequence<k...>) {
+        (exchange(v[comparisons[k].low], v[comparisons[k].high]), ...);
+    }
+    MLKIT_INLINE static void run(Vector* v) { run(v, std::make_index_sequence<count()>{}); }
+};
+
+template <int n>
+MLKIT_INLINE void sort(Lanes* v) {
+    Vector local[n];
+    for (int i = 0; i < n; ++i) load(v[i], local[i]);
+    Network<Kind::sort, n>::run(local);
+    for (int i = 0; i < n; ++i) store(local[i], v[i]);
+}
+
+/// Of the ascending `best` and the ascending `other`: the n smallest of both, ascending, into `best`.
+template <int n>
+MLKIT_INLINE void keep_smallest(Lanes* best, const Lanes* other) {
+    Vector local[n];  // the smaller ones of a rising and a falling half rise and fall once
+    for (int i = 0; i < n; ++i) {
+        Vector falling;
+        load(best[i], local[i]);
+        load(other[n - 1 - i], falling);
+        exchange(local[i], falling);
+    }
+    Network<Kind::merge, n>::run(local);
+    for (int i = 0; i < n; ++i) store(local[i], best[i]);
+}
+
+}  // namespace detail
+
+/// So many of the smallest values of each row are found; the networks are of this size.
+constexpr int block = 32;
+
+/// Room that `sort_smallest` needs for rows of n values.
+inline Index padded(Index n) { return (n + block - 1) / block * block; }
+
+/// Brings the smallest values of each row to the front, ascending: all of them, or the first 32. No NaN; v has room for
+/// padded(n).
+MLKIT_CLONES [[maybe_unused]] static void sort_smallest(Lanes* v, Index n) {
+    for (Index i = n; i < padded(n); ++i)
+        for (double& x : v[i].v) x = std::numeric_limits<double>::infinity();
+    if (n <= 8) return detail::sort<8>(v);
+    if (n <= 16) return detail::sort<16>(v);
+    if (n <= 24) return detail::sort<24>(v);
+    detail::sort<block>(v);
+    for (Index begin = block; begin < n; begin += block) {
+        detail::sort<block>(v + begin);
+        detail::keep_smallest<block>(v, v + begin);
+    }
+}
+
+/// The exponential moving average of each row's first `depth` values, from the last of them to the first.
+MLKIT_CLONES [[maybe_unused]] static void moving_average(const Lanes* v, Index depth, double alpha, Lanes* out) {
+    detail::Vector average, next;
+    detail::load(v[depth - 1], average);
+    for (Index j = depth - 2; j >= 0; --j) {
+        detail::load(v[j], next);
+        detail::average_in(average, next, alpha);
+    }
+    detail::store(average, *out);
+}
+
+}  // namespace mlkit::lanes
