@@ -2,6 +2,8 @@
 
 import os
 import re
+import shutil
+import subprocess
 import sys
 
 import numpy as np
@@ -19,6 +21,27 @@ def refuse(refused, files):
         message = refused("audit", "--labels", f"{files}/{labels}", "--probs", f"{files}/{probs}", "--out", out, *more)
         assert not out.exists()
         return message
+
+    return run
+
+
+needs_permissions = pytest.mark.skipif(
+    os.name == "nt" or (os.geteuid() == 0 and shutil.which("setpriv") is None),
+    reason="needs files that this user may not touch",
+)
+
+
+@pytest.fixture
+def refused_for_lack_of_rights():
+    """As ``refused``, by a process that permissions bind: those of the superuser's are taken away."""
+    as_others = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+
+    def run(*arguments):
+        command = [*as_others, sys.executable, "-m", "mlkit", *map(str, arguments)]
+        ended = subprocess.run(command, capture_output=True, text=True)
+        assert (ended.returncode, ended.stdout) == (2, "")
+        assert ended.stderr.count("\n") == 1
+        return ended.stderr.removeprefix(f"mlkit {arguments[0]}: ").rstrip("\n")
 
     return run
 
@@ -87,10 +110,11 @@ def test_an_empty_file(refuse, files, name):
     assert refuse(name) == f"--labels: expected a file with content, got {files}/{name}, which is empty"
 
 
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="this user may read every file")
-def test_a_file_that_may_not_be_read(refuse, files):
+@needs_permissions
+def test_a_file_that_may_not_be_read(refused_for_lack_of_rights, files):
     (files / "y.npy").chmod(0)
-    assert refuse() == f"--labels: cannot read {files}/y.npy (Permission denied)"
+    said = refused_for_lack_of_rights("audit", "--labels", files / "y.npy", "--probs", files / "p.npy")
+    assert said == f"--labels: cannot read {files}/y.npy (Permission denied)"
 
 
 @pytest.mark.parametrize("name", ["y.pkl", "y", "y.txt", "y.mat"])
@@ -416,11 +440,13 @@ def test_the_folder_is_judged_before_the_files_are_read(refused, files):
     assert said.startswith("--out: ")
 
 
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="this user may write everywhere")
-def test_a_folder_without_permission(refused, files):
+@needs_permissions
+def test_a_folder_without_permission(refused_for_lack_of_rights, files):
     locked = files / "locked"
     locked.mkdir(mode=0o500)
-    said = refused("audit", "--labels", files / "y.npy", "--probs", files / "p.npy", "--out", locked / "out")
+    said = refused_for_lack_of_rights(
+        "audit", "--labels", files / "y.npy", "--probs", files / "p.npy", "--out", locked / "out"
+    )
     assert said == f"--out: cannot write to {locked}/out (no permission)"
 
 
