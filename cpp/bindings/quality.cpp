@@ -4,6 +4,7 @@
 #include "mlkit/quality/cuts.hpp"
 #include "mlkit/quality/filters.hpp"
 #include "mlkit/quality/flags.hpp"
+#include "mlkit/quality/histogram_entries.hpp"
 #include "mlkit/quality/noise_rates.hpp"
 #include "mlkit/quality/thresholds.hpp"
 #include "mlkit/quality/worst.hpp"
@@ -292,44 +293,98 @@ void register_scores(py::module_& m) {
         },
         py::arg("labels"), py::arg("scores"), py::arg("kind"), py::arg("thresholds").noconvert(), py::arg("top"),
         py::arg("n_threads"));
+}
+
+/// Walks over label histograms, of cells or of a list of entries, and fills one block of an array for each label.
+template <class Walk>
+Doubles auc_of(Index n_labels, Walk&& walk) {
+    Doubles out({n_labels, Index{2}});
+    double* data = out.mutable_data();
+    without_gil([&] {
+        walk([&](Index label, const LabelHistogram& histogram) {
+            const Auc area = auc_from_histogram(histogram);
+            data[2 * label] = area.value;
+            data[2 * label + 1] = area.error;
+        });
+    });
+    return out;
+}
+
+template <class Walk>
+Doubles noise_rates_of(Index n_labels, double interior, double border, Walk&& walk) {
+    Doubles out({n_labels, Index{2}, Index{7}});
+    double* data = out.mutable_data();
+    without_gil([&] {
+        walk([&](Index label, const LabelHistogram& histogram) {
+            double* to = data + 14 * label;
+            for (const DirectionEstimate& e : estimate_noise(histogram, {interior, border})) {
+                const double values[] = {e.flip,        e.flip_low,     e.flip_high,       e.n_wrong,
+                                         e.n_wrong_low, e.n_wrong_high, e.n_wrong_variance};
+                to = std::copy(std::begin(values), std::end(values), to);
+            }
+        });
+    });
+    return out;
+}
+
+HistogramEntries entries_from(const Counts& keys, const Counts& counts) {
+    return {{keys.data(), keys.data() + keys.size()}, {counts.data(), counts.data() + counts.size()}};
+}
+
+py::tuple entries_to_numpy(HistogramEntries entries) {
+    return py::make_tuple(to_numpy(std::move(entries.keys)), to_numpy(std::move(entries.counts)));
+}
+
+void register_histograms(py::module_& m) {
     m.def(
         "label_auc",
         [](const Labels& labels, const ScoreArrays& scores, const Counts& n_negative, int n_threads) {
-            Doubles out({labels.view.n_labels, Index{2}});
-            double* data = out.mutable_data();
-            without_gil([&] {
-                for_each_label_histogram(cells_of(labels, scores), n_negative.data(), team(n_threads),
-                                         [&](Index label, const LabelHistogram& histogram) {
-                                             const Auc area = auc_from_histogram(histogram);
-                                             data[2 * label] = area.value;
-                                             data[2 * label + 1] = area.error;
-                                         });
+            return auc_of(labels.view.n_labels, [&](auto&& visit) {
+                for_each_label_histogram(cells_of(labels, scores), n_negative.data(), team(n_threads), visit);
             });
-            return out;
         },
         py::arg("labels"), py::arg("scores"), py::arg("n_negative").noconvert(), py::arg("n_threads"));
     m.def(
         "noise_rates",
         [](const Labels& labels, const ScoreArrays& scores, const Counts& n_negative, double interior, double border,
            int n_threads) {
-            Doubles out({labels.view.n_labels, Index{2}, Index{7}});
-            double* data = out.mutable_data();
-            without_gil([&] {
-                for_each_label_histogram(
-                    cells_of(labels, scores), n_negative.data(), team(n_threads),
-                    [&](Index label, const LabelHistogram& histogram) {
-                        double* to = data + 14 * label;
-                        for (const DirectionEstimate& e : estimate_noise(histogram, {interior, border})) {
-                            const double values[] = {e.flip,        e.flip_low,     e.flip_high,       e.n_wrong,
-                                                     e.n_wrong_low, e.n_wrong_high, e.n_wrong_variance};
-                            to = std::copy(std::begin(values), std::end(values), to);
-                        }
-                    });
+            return noise_rates_of(labels.view.n_labels, interior, border, [&](auto&& visit) {
+                for_each_label_histogram(cells_of(labels, scores), n_negative.data(), team(n_threads), visit);
             });
-            return out;
         },
         py::arg("labels"), py::arg("scores"), py::arg("n_negative").noconvert(), py::arg("interior"), py::arg("border"),
         py::arg("n_threads"));
+    m.def(
+        "histogram_entries",
+        [](const Labels& labels, const ScoreArrays& scores, const Counts& n_negative, int n_threads) {
+            return entries_to_numpy(without_gil(
+                [&] { return histogram_entries(cells_of(labels, scores), n_negative.data(), team(n_threads)); }));
+        },
+        py::arg("labels"), py::arg("scores"), py::arg("n_negative").noconvert(), py::arg("n_threads"));
+    m.def(
+        "merge_entries",
+        [](const Counts& keys_a, const Counts& counts_a, const Counts& keys_b, const Counts& counts_b) {
+            return entries_to_numpy(merged(entries_from(keys_a, counts_a), entries_from(keys_b, counts_b)));
+        },
+        py::arg("keys_a").noconvert(), py::arg("counts_a").noconvert(), py::arg("keys_b").noconvert(),
+        py::arg("counts_b").noconvert());
+    m.def(
+        "auc_from_entries",
+        [](const Counts& keys, const Counts& counts, Index n_labels, int n_threads) {
+            return auc_of(n_labels, [&](auto&& visit) {
+                for_each_listed_histogram(keys.data(), counts.data(), keys.size(), n_labels, team(n_threads), visit);
+            });
+        },
+        py::arg("keys").noconvert(), py::arg("counts").noconvert(), py::arg("n_labels"), py::arg("n_threads"));
+    m.def(
+        "noise_rates_from_entries",
+        [](const Counts& keys, const Counts& counts, Index n_labels, double interior, double border, int n_threads) {
+            return noise_rates_of(n_labels, interior, border, [&](auto&& visit) {
+                for_each_listed_histogram(keys.data(), counts.data(), keys.size(), n_labels, team(n_threads), visit);
+            });
+        },
+        py::arg("keys").noconvert(), py::arg("counts").noconvert(), py::arg("n_labels"), py::arg("interior"),
+        py::arg("border"), py::arg("n_threads"));
 }
 
 }  // namespace
@@ -340,6 +395,7 @@ void register_quality(py::module_& m) {
     register_joint(m);
     register_flags(m);
     register_scores(m);
+    register_histograms(m);
 }
 
 }  // namespace mlkit::bindings

@@ -77,6 +77,17 @@ def _even_cuts(n_labels: int) -> tuple[Floats, Floats]:
     return np.full(n_labels, 0.5), np.full(n_labels, 0.5)
 
 
+def doubted_cells(cells: Cells, filter_by: str, thresholds_: Floats) -> FlaggedCells:
+    """All cells among which a filter chooses, whatever it may choose when all the data are known."""
+    if filter_by == "confident_learning":
+        cuts = _confident_cuts(cells, thresholds_, None)
+    elif filter_by in LOW_FILTERS:
+        cuts = _even_cuts(cells.shape[1])
+    else:
+        cuts = _disagreement_cuts(cells, None)
+    return FlaggedCells(*_core.quality.flag_cells(*cells.core, *cuts, cells.n_threads))
+
+
 def joint(
     cells: Cells,
     thresholds_: NDArray[np.float64],
@@ -95,7 +106,10 @@ def calibrate(cells: Cells, joint_: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 class Flagger:
-    """Flags cells by one of the filters: what is prepared once serves rows and cells alike."""
+    """Flags cells by one of the filters: what is prepared once serves rows and cells alike.
+
+    ``n_sides``: positives and negatives of each label, where ``cells`` are only those among which there is a choice.
+    """
 
     def __init__(
         self,
@@ -106,6 +120,7 @@ class Flagger:
         min_examples: int = 1,
         thresholds_: NDArray[np.float64] | None = None,
         joint_: NDArray[np.int64] | None = None,
+        n_sides: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None,
         compat: str | None = None,
     ) -> None:
         self._cells = _peer.unclipped(cells) if compat == "cleanlab" else cells
@@ -136,9 +151,8 @@ class Flagger:
         if self._histogram is not None and self._budgets is None:
             assert joint_ is not None
             rule = getattr(_core.quality.PruneRule, filter_by)
-            self._budgets = _core.quality.prune_budgets(
-                joint_, cells.n_positive, cells.n_negative, frac_noise, min_examples, rule
-            )
+            n_positive, n_negative = (cells.n_positive, cells.n_negative) if n_sides is None else n_sides
+            self._budgets = _core.quality.prune_budgets(joint_, n_positive, n_negative, frac_noise, min_examples, rule)
 
     def limit(self, budgets: NDArray[np.int64]) -> None:
         """Take other numbers of cells from the labels' sides, (L, 2), than the prune filter would."""

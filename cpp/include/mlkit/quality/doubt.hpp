@@ -111,11 +111,10 @@ class DoubtHistogram {
     DoubtHistogram(Index n_labels, DoubtCuts cuts, Grouping grouping, int n_bins)
         : n_labels_(n_labels), cuts_(cuts), grouping_(grouping), n_bins_(n_bins) {}
 
-    /// As many bins as cost at most about a quarter of a byte per cell; one for sparse scores, where the doubted cells
-    /// themselves are few.
+    /// As many bins as cost at most about a quarter of a byte per cell that is read.
     static int choose_bins(const Cells& cells, int n_threads) {
-        if (std::holds_alternative<SparseScores>(cells.scores)) return 1;
-        const Index affordable = cells.labels.n_rows / (4 * 2 * (4 * n_threads + 8));
+        const Index groups = 2 * std::max<Index>(1, cells.labels.n_labels);
+        const Index affordable = cells.n_read() / (4 * groups * (4 * n_threads + 8));
         int bins = 1;
         while (bins < 512 && 2 * bins <= affordable) bins *= 2;
         return bins;
