@@ -188,6 +188,11 @@ def count_disagreements(cells: Cells) -> NDArray[np.int64]:
     return histogram.totals.reshape(-1, 2)
 
 
+def doubted(cells: Cells, absent: Floats, present: Floats) -> FlaggedCells:
+    """The cells given 0 of at least the label's probability ``absent``, and those given 1 of at most ``present``."""
+    return FlaggedCells(*_core.quality.flag_cells(*cells.core, absent, present, cells.n_threads))
+
+
 def label_auc(cells: Cells) -> NDArray[np.float64]:
     """Area under each label's ROC curve and how far it may be off, (L, 2); NaN where a side is empty."""
     return _core.quality.label_auc(*cells.core, cells.n_negative, cells.n_threads)

@@ -23,6 +23,8 @@ from mlkit.quality import _engine, _trust
 if TYPE_CHECKING:
     import pandas as pd
 
+    from mlkit.quality.patch import CellPatch
+
 AT_RANDOM = "the same if flags fell at random"
 DIRECTIONS = ("missing", "spurious")  # by the given value: a given 0 that should be 1, a given 1 that should be 0
 
@@ -400,6 +402,26 @@ class LabelAudit:
                 "rank": np.arange(1, rows.size + 1),
             }
         )
+
+    def patch(self, *, policy: str = "flagged", max_changes: int | None = None, fdr: float = 0.1) -> CellPatch:
+        """Return suggested changes of the labels, which can be applied, reviewed and taken back.
+
+        Parameters
+        ----------
+        policy, max_changes, fdr
+            See :func:`mlkit.quality.suggest_labels`.
+
+        Returns
+        -------
+        CellPatch
+            With the filter and the excluded labels of this audit.
+        """
+        from mlkit.quality import suggest
+
+        suggest.check_policy(policy, max_changes, fdr)
+        flagged = self._flagged if policy == "flagged" else None
+        excluded = self._status.is_excluded
+        return suggest.make_patch(self._cells, excluded, policy, max_changes, fdr, flagged, self.filter_by)
 
     @property
     def summary(self) -> pd.DataFrame:
