@@ -472,7 +472,9 @@ def test_json_holds_what_the_tables_hold():
 def test_save_writes_the_tables(tmp_path):
     audit = mlkit.audit(*small(), label_names=NAMES, min_support=5)
     files = audit.save(tmp_path / "new")
-    assert sorted(path.name for path in files) == ["cells.csv", "examples.csv", "labels.csv", "summary.json"]
+    assert sorted(path.name for path in files) == [
+        "cells.csv", "examples.csv", "labels.csv", "patch.json", "summary.json"
+    ]  # fmt: skip
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "new" / "labels.csv"), audit.labels)
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "new" / "cells.csv"), audit.cells(), check_dtype=False)
     assert (tmp_path / "new" / "summary.json").read_text(encoding="utf-8") == audit.to_json()
