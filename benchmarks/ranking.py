@@ -180,11 +180,6 @@ def centred(labels: Labels, probs: Floats) -> Floats:
     return self_confidence(labels, probs) - np.where(labels == 1, t[:, 1], t[:, 0])
 
 
-def half_centred(labels: Labels, probs: Floats) -> Floats:
-    """Half-way between self-confidence and the adjusted one."""
-    return 0.5 * (self_confidence(labels, probs) + adjusted(labels, probs))
-
-
 def ranks_of(*scores: Score) -> Score:
     """Mean of the ranks among all cells."""
 
@@ -203,37 +198,34 @@ def log_ranks_of(*scores: Score) -> Score:
     return score
 
 
-def by_side(labels: Labels, probs: Floats) -> Floats:
-    """Rank within each side (given, not given), so that neither crowds out the other."""
-    s = self_confidence(labels, probs)
-    out = np.empty(s.shape)
-    for value in (0, 1):
-        here = labels == value
-        out[here] = rankdata(s[here])
-    return out
+def balanced(labels: Labels, probs: Floats) -> Floats:
+    return get_cell_quality_scores(labels, probs, method="balanced_posterior")
+
+
+def tempered_odds(labels: Labels, probs: Floats) -> Floats:
+    """The log-odds of an error, a given label's raised by half the log-odds of its frequency: balanced, but M = S."""
+    prior = logit(np.clip(labels.mean(axis=0), 1e-6, 1 - 1e-6))
+    evidence = logit(np.clip(probs, 1e-9, 1 - 1e-9))
+    return np.where(labels == 1, evidence - 0.5 * prior, -evidence)
 
 
 SCORES: dict[str, Score] = {
     "self_confidence": self_confidence,
     "normalized_margin": margin,
-    "entropy": entropy,
-    "adjusted": adjusted,
-    "posterior": posterior,
+    "confidence_weighted_entropy": entropy,
+    "self_confidence, adjusted": adjusted,
+    "error_posterior": posterior,
+    "balanced_posterior": balanced,
+    "tempered odds (no rates)": tempered_odds,
+    "log odds against the prior": log_odds,
+    "centred by label and side": centred,
     "anchors": anchors,
-    "log_odds": log_odds,
-    "centred": centred,
-    "by_side": by_side,
-    "half_adjusted": half_centred,
-    "ranks: self_confidence + adjusted": ranks_of(self_confidence, adjusted),
-    "log ranks: self_confidence + adjusted": log_ranks_of(self_confidence, adjusted),
-    "log ranks: self_confidence + log_odds": log_ranks_of(self_confidence, log_odds),
-    "log ranks: by_side + adjusted": log_ranks_of(by_side, adjusted),
-    "log ranks: posterior + adjusted": log_ranks_of(posterior, adjusted),
-    "log ranks: anchors + adjusted": log_ranks_of(anchors, adjusted),
-    "log ranks: self_confidence + adjusted + anchors": log_ranks_of(self_confidence, adjusted, anchors),
+    "ranks of self_confidence + adjusted": ranks_of(self_confidence, adjusted),
+    "log ranks of self_confidence + adjusted": log_ranks_of(self_confidence, adjusted),
+    "log ranks of error_posterior + adjusted": log_ranks_of(posterior, adjusted),
+    "log ranks of anchors + self_confidence": log_ranks_of(anchors, self_confidence),
+    "log ranks of balanced_posterior + adjusted": log_ranks_of(balanced, adjusted),
 }
-CLEANLABS = ("self_confidence", "normalized_margin", "entropy", "adjusted")  # the fixed scores of cleanlab
-
 
 # ------------------------------------------------------------------------------------------------------------------ run
 

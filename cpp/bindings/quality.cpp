@@ -5,6 +5,7 @@
 #include "mlkit/quality/filters.hpp"
 #include "mlkit/quality/flags.hpp"
 #include "mlkit/quality/noise_rates.hpp"
+#include "mlkit/quality/reliability.hpp"
 #include "mlkit/quality/thresholds.hpp"
 #include "mlkit/quality/worst.hpp"
 #include "numpy_views.hpp"
@@ -312,16 +313,17 @@ void register_scores(py::module_& m) {
         "noise_rates",
         [](const Labels& labels, const ScoreArrays& scores, const Counts& n_negative, double interior, double border,
            int n_threads) {
-            Doubles out({labels.view.n_labels, Index{2}, Index{7}});
+            Doubles out({labels.view.n_labels, Index{2}, Index{9}});
             double* data = out.mutable_data();
             without_gil([&] {
                 for_each_label_histogram(
                     cells_of(labels, scores), n_negative.data(), team(n_threads),
                     [&](Index label, const LabelHistogram& histogram) {
-                        double* to = data + 14 * label;
+                        double* to = data + 18 * label;
                         for (const DirectionEstimate& e : estimate_noise(histogram, {interior, border})) {
-                            const double values[] = {e.flip,        e.flip_low,     e.flip_high,       e.n_wrong,
-                                                     e.n_wrong_low, e.n_wrong_high, e.n_wrong_variance};
+                            const double values[] = {e.flip,        e.flip_low,     e.flip_high,        e.n_wrong,
+                                                     e.n_wrong_low, e.n_wrong_high, e.n_wrong_variance, e.n_wrong_error,
+                                                     e.deviance};
                             to = std::copy(std::begin(values), std::end(values), to);
                         }
                     });
@@ -330,6 +332,24 @@ void register_scores(py::module_& m) {
         },
         py::arg("labels"), py::arg("scores"), py::arg("n_negative").noconvert(), py::arg("interior"), py::arg("border"),
         py::arg("n_threads"));
+    m.def(
+        "reliability",
+        [](const Labels& labels, const ScoreArrays& scores, const Counts& n_negative, Index tail, int n_threads) {
+            Doubles out({labels.view.n_labels, Index{Reliability::size}, Index{3}});
+            double* data = out.mutable_data();
+            without_gil([&] {
+                for_each_label_histogram(cells_of(labels, scores), n_negative.data(), team(n_threads),
+                                         [&](Index label, const LabelHistogram& histogram) {
+                                             double* to = data + label * Reliability::size * 3;
+                                             for (const ReliabilityBin& bin : reliability(histogram, tail).bins) {
+                                                 const double values[] = {bin.n_negative, bin.n_positive, bin.sum_p};
+                                                 to = std::copy(std::begin(values), std::end(values), to);
+                                             }
+                                         });
+            });
+            return out;
+        },
+        py::arg("labels"), py::arg("scores"), py::arg("n_negative").noconvert(), py::arg("tail"), py::arg("n_threads"));
 }
 
 }  // namespace

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mlkit._validation.cells import Cells, check_cells
 from mlkit._validation.params import check_choice, check_integer, check_number
 from mlkit.quality import _engine, _trust
+from mlkit.quality._trusted import Trusted
 from mlkit.quality.patch import CellPatch, within_fdr
 
 POLICIES = ("flagged", "budget", "fdr")
@@ -107,7 +108,8 @@ def suggest_labels(
     if policy == "flagged":
         flagger = _engine.Flagger(cells, filter_by)
         flagger.exclude(excluded)
-        flagged = flagger.flagged()
+        cells_found = flagger.flagged()
+        flagged = cells_found, _engine.flag_scores(cells, cells_found, _engine.BALANCED_POSTERIOR, ~excluded)
     return make_patch(cells, excluded, policy, max_changes, fdr, flagged, filter_by)
 
 
@@ -127,25 +129,28 @@ def make_patch(
     policy: str,
     max_changes: int | None,
     fdr: float,
-    flagged: _engine.FlaggedCells | None,
+    flagged: tuple[_engine.FlaggedCells, NDArray[np.float64]] | None,
     filter_by: str,
+    trusted: Trusted | None = None,
 ) -> CellPatch:
-    """The patch of a policy; ``flagged`` are the cells for "flagged", made by ``filter_by``."""
-    rates = _engine.flip_rates(cells)
+    """The patch of a policy; ``flagged``: the cells that ``filter_by`` flags, with their scores for ranking."""
+    rates = _engine.flip_rates(cells if trusted is None else trusted.rest(cells))
     if flagged is None:
         rates[excluded] = 0
         found = _likely_errors(cells, rates)
+        if trusted is not None:
+            found = found.where(~trusted.covers(found.rows, found.labels, cells.shape[1]))
     else:
-        found = flagged
+        found, rank = flagged
     given, rows, labels = found.given, found.rows, found.labels
-    score = _posterior(given, found.p, rates[labels])
+    score = _engine.posterior_scores(given, found.p, rates[labels])
     if flagged is None:
         keep = np.flatnonzero(score < 0.5)
         keep = keep[np.argsort(score[keep], kind="stable")]
         if policy == "fdr":
             keep = keep[: within_fdr(score[keep], fdr)]
     else:  # in the order of the audit's list of cells
-        keep = np.argsort(np.where(given == 1, found.p, 1 - found.p), kind="stable")
+        keep = np.argsort(rank, kind="stable")
     keep = keep[:max_changes]
     numbers = rows[keep] * np.int64(cells.shape[1]) + labels[keep]
     why = filter_by if policy == "flagged" else _engine.ERROR_POSTERIOR
@@ -162,15 +167,3 @@ def _likely_errors(cells: Cells, rates: NDArray[np.float64]) -> _engine.FlaggedC
     absent = np.where(missing > 0, np.maximum(absent, 5e-324), np.inf)  # never 0, which is not stored
     present = np.where(spurious > 0, present, -np.inf)
     return _engine.doubted(cells, absent, present)
-
-
-def _posterior(given: NDArray[np.int8], p: NDArray[np.float64], rates: NDArray[np.float64]) -> NDArray[np.float64]:
-    """1 - P(wrong) of single cells, in the kernel's order of operations."""
-    missing, spurious = rates.T
-    is_given = given == 1
-    one = p * (1 - missing) + (1 - p) * spurious
-    right = np.where(is_given, p * (1 - missing), (1 - p) * (1 - spurious))
-    every = np.where(is_given, one, 1 - one)
-    score = np.ones(p.size)
-    np.divide(right, every, out=score, where=every > 0)
-    return np.minimum(1.0, score)
