@@ -6,6 +6,7 @@
 #include "mlkit/quality/flags.hpp"
 #include "mlkit/quality/histogram_entries.hpp"
 #include "mlkit/quality/noise_rates.hpp"
+#include "mlkit/quality/reliability.hpp"
 #include "mlkit/quality/thresholds.hpp"
 #include "mlkit/quality/worst.hpp"
 #include "numpy_views.hpp"
@@ -295,38 +296,6 @@ void register_scores(py::module_& m) {
         py::arg("n_threads"));
 }
 
-/// Walks over label histograms, of cells or of a list of entries, and fills one block of an array for each label.
-template <class Walk>
-Doubles auc_of(Index n_labels, Walk&& walk) {
-    Doubles out({n_labels, Index{2}});
-    double* data = out.mutable_data();
-    without_gil([&] {
-        walk([&](Index label, const LabelHistogram& histogram) {
-            const Auc area = auc_from_histogram(histogram);
-            data[2 * label] = area.value;
-            data[2 * label + 1] = area.error;
-        });
-    });
-    return out;
-}
-
-template <class Walk>
-Doubles noise_rates_of(Index n_labels, double interior, double border, Walk&& walk) {
-    Doubles out({n_labels, Index{2}, Index{7}});
-    double* data = out.mutable_data();
-    without_gil([&] {
-        walk([&](Index label, const LabelHistogram& histogram) {
-            double* to = data + 14 * label;
-            for (const DirectionEstimate& e : estimate_noise(histogram, {interior, border})) {
-                const double values[] = {e.flip,        e.flip_low,     e.flip_high,       e.n_wrong,
-                                         e.n_wrong_low, e.n_wrong_high, e.n_wrong_variance};
-                to = std::copy(std::begin(values), std::end(values), to);
-            }
-        });
-    });
-    return out;
-}
-
 HistogramEntries entries_from(const Counts& keys, const Counts& counts) {
     return {{keys.data(), keys.data() + keys.size()}, {counts.data(), counts.data() + counts.size()}};
 }
@@ -335,25 +304,82 @@ py::tuple entries_to_numpy(HistogramEntries entries) {
     return py::make_tuple(to_numpy(std::move(entries.keys)), to_numpy(std::move(entries.counts)));
 }
 
+/// An array with a block of numbers for each label, filled by `write(histogram, block)` while `walk(visit)` goes over
+/// the labels' histograms.
+template <class Write, class Walk>
+Doubles by_label(Index n_labels, const std::vector<Index>& block, Write&& write, Walk&& walk) {
+    std::vector<Index> shape{n_labels};
+    shape.insert(shape.end(), block.begin(), block.end());
+    Doubles out(shape);
+    double* data = out.mutable_data();
+    const Index size = n_labels ? out.size() / n_labels : 0;
+    without_gil([&] { walk([&](Index label, const LabelHistogram& h) { write(h, data + label * size); }); });
+    return out;
+}
+template <class Write>
+Doubles from_cells(const Labels& labels, const ScoreArrays& scores, const Counts& n_negative, int n_threads,
+                   const std::vector<Index>& block, Write&& write) {
+    return by_label(labels.view.n_labels, block, write, [&](auto&& visit) {
+        for_each_label_histogram(cells_of(labels, scores), n_negative.data(), team(n_threads), visit);
+    });
+}
+template <class Write>
+Doubles from_entries(const Counts& keys, const Counts& counts, Index n_labels, int n_threads,
+                     const std::vector<Index>& block, Write&& write) {
+    return by_label(n_labels, block, write, [&](auto&& visit) {
+        for_each_listed_histogram(keys.data(), counts.data(), keys.size(), n_labels, team(n_threads), visit);
+    });
+}
+
+const std::vector<Index> auc_block{2}, noise_block{2, 9}, reliability_block{Reliability::size, 3};
+
+void write_auc(const LabelHistogram& histogram, double* to) {
+    const Auc area = auc_from_histogram(histogram);
+    to[0] = area.value;
+    to[1] = area.error;
+}
+
+void write_noise(const LabelHistogram& histogram, const DevianceLimits& limits, double* to) {
+    for (const DirectionEstimate& e : estimate_noise(histogram, limits)) {
+        const double values[] = {e.flip,         e.flip_low,         e.flip_high,     e.n_wrong, e.n_wrong_low,
+                                 e.n_wrong_high, e.n_wrong_variance, e.n_wrong_error, e.deviance};
+        to = std::copy(std::begin(values), std::end(values), to);
+    }
+}
+
+void write_reliability(const LabelHistogram& histogram, Index tail, double* to) {
+    for (const ReliabilityBin& bin : reliability(histogram, tail).bins) {
+        const double values[] = {bin.n_negative, bin.n_positive, bin.sum_p};
+        to = std::copy(std::begin(values), std::end(values), to);
+    }
+}
+
 void register_histograms(py::module_& m) {
     m.def(
         "label_auc",
         [](const Labels& labels, const ScoreArrays& scores, const Counts& n_negative, int n_threads) {
-            return auc_of(labels.view.n_labels, [&](auto&& visit) {
-                for_each_label_histogram(cells_of(labels, scores), n_negative.data(), team(n_threads), visit);
-            });
+            return from_cells(labels, scores, n_negative, n_threads, auc_block, write_auc);
         },
         py::arg("labels"), py::arg("scores"), py::arg("n_negative").noconvert(), py::arg("n_threads"));
     m.def(
         "noise_rates",
         [](const Labels& labels, const ScoreArrays& scores, const Counts& n_negative, double interior, double border,
            int n_threads) {
-            return noise_rates_of(labels.view.n_labels, interior, border, [&](auto&& visit) {
-                for_each_label_histogram(cells_of(labels, scores), n_negative.data(), team(n_threads), visit);
-            });
+            return from_cells(labels, scores, n_negative, n_threads, noise_block,
+                              [&](const LabelHistogram& h, double* to) { write_noise(h, {interior, border}, to); });
         },
         py::arg("labels"), py::arg("scores"), py::arg("n_negative").noconvert(), py::arg("interior"), py::arg("border"),
         py::arg("n_threads"));
+    m.def(
+        "reliability",
+        [](const Labels& labels, const ScoreArrays& scores, const Counts& n_negative, Index tail, int n_threads) {
+            return from_cells(labels, scores, n_negative, n_threads, reliability_block,
+                              [&](const LabelHistogram& h, double* to) { write_reliability(h, tail, to); });
+        },
+        py::arg("labels"), py::arg("scores"), py::arg("n_negative").noconvert(), py::arg("tail"), py::arg("n_threads"));
+}
+
+void register_histogram_entries(py::module_& m) {
     m.def(
         "histogram_entries",
         [](const Labels& labels, const ScoreArrays& scores, const Counts& n_negative, int n_threads) {
@@ -371,20 +397,25 @@ void register_histograms(py::module_& m) {
     m.def(
         "auc_from_entries",
         [](const Counts& keys, const Counts& counts, Index n_labels, int n_threads) {
-            return auc_of(n_labels, [&](auto&& visit) {
-                for_each_listed_histogram(keys.data(), counts.data(), keys.size(), n_labels, team(n_threads), visit);
-            });
+            return from_entries(keys, counts, n_labels, n_threads, auc_block, write_auc);
         },
         py::arg("keys").noconvert(), py::arg("counts").noconvert(), py::arg("n_labels"), py::arg("n_threads"));
     m.def(
         "noise_rates_from_entries",
         [](const Counts& keys, const Counts& counts, Index n_labels, double interior, double border, int n_threads) {
-            return noise_rates_of(n_labels, interior, border, [&](auto&& visit) {
-                for_each_listed_histogram(keys.data(), counts.data(), keys.size(), n_labels, team(n_threads), visit);
-            });
+            return from_entries(keys, counts, n_labels, n_threads, noise_block,
+                                [&](const LabelHistogram& h, double* to) { write_noise(h, {interior, border}, to); });
         },
         py::arg("keys").noconvert(), py::arg("counts").noconvert(), py::arg("n_labels"), py::arg("interior"),
         py::arg("border"), py::arg("n_threads"));
+    m.def(
+        "reliability_from_entries",
+        [](const Counts& keys, const Counts& counts, Index n_labels, Index tail, int n_threads) {
+            return from_entries(keys, counts, n_labels, n_threads, reliability_block,
+                                [&](const LabelHistogram& h, double* to) { write_reliability(h, tail, to); });
+        },
+        py::arg("keys").noconvert(), py::arg("counts").noconvert(), py::arg("n_labels"), py::arg("tail"),
+        py::arg("n_threads"));
 }
 
 }  // namespace
@@ -396,6 +427,7 @@ void register_quality(py::module_& m) {
     register_flags(m);
     register_scores(m);
     register_histograms(m);
+    register_histogram_entries(m);
 }
 
 }  // namespace mlkit::bindings

@@ -7,7 +7,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from mlkit._cli.errors import InputError
 
@@ -26,9 +26,16 @@ labels are 0 and 1; -1, NaN and empty cells are unknown. names, ids and folds ar
 FILE.npz:NAME.
 
 exit codes: 0 fine, 2 bad input (one line says what is wrong; nothing is written), 130 interrupted"""
+_APPLY = """\
+Make the changes of a patch (patch.json of an audit) in the labels that it is for, and write new labels. Other labels
+are refused. Of the changes with an estimated score only so many are made, the likeliest first, that the expected share
+of right ones stays at or above --min-precision; changes without a score (CellPatch.diff) are all made."""
 _DEMO = """\
 Compose pictures of real handwritten digits, plant label errors, and watch an audit find them: the summary, the ten most
 suspicious pictures as a PNG, and precision and recall of the flags against the planted truth. Nothing is downloaded."""
+
+
+_PAIRS = (("audit", "apply"),)  # commands of two words
 
 
 class _Parser(argparse.ArgumentParser):
@@ -39,6 +46,16 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
+class _Commands(_Parser):
+    """Knows the commands of two words."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        words = list(sys.argv[1:] if args is None else args)
+        if tuple(words[:2]) in _PAIRS:
+            words[:2] = [" ".join(words[:2])]
+        return super().parse_known_args(words, namespace)
+
+
 def _integer(text: str) -> int:
     try:
         return int(text)
@@ -46,14 +63,22 @@ def _integer(text: str) -> int:
         raise argparse.ArgumentTypeError(f"expected an integer, got {text!r}") from None
 
 
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a number, got {text!r}") from None
+
+
 def make_parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
     """Describe all commands and options; return the parser and those of its commands."""
     from mlkit import __version__
 
-    parser = _Parser(prog="mlkit", description=_DESCRIPTION, allow_abbrev=False)
+    parser = _Commands(prog="mlkit", description=_DESCRIPTION, allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"mlkit {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands", parser_class=_Parser)
     _add_audit(commands)
+    _add_apply(commands)
     _add_demo(commands)
     commands.add_parser(
         "versions",
@@ -120,7 +145,8 @@ def _add_audit(commands: argparse._SubParsersAction[_Parser]) -> None:
     output.add_argument(
         "--out",
         metavar="DIR",
-        help="write labels.csv, cells.csv, examples.csv and summary.json there (default: print the summary alone)",
+        help="write labels.csv, cells.csv, examples.csv, summary.json and patch.json there (default: print the summary "
+        "alone)",
     )
     output.add_argument(
         "--top",
@@ -132,6 +158,30 @@ def _add_audit(commands: argparse._SubParsersAction[_Parser]) -> None:
         "--jobs", metavar="N", type=_integer, help="threads (default: all); results do not depend on it"
     )
     _add_progress(output)
+
+
+def _add_apply(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = commands.add_parser(
+        "audit apply", help="make the changes that an audit suggests", description=_APPLY, allow_abbrev=False
+    )
+    parser.add_argument("patch", metavar="PATCH", help="patch.json, or what CellPatch.to_json wrote")
+    parser.add_argument("--labels", metavar="FILE", required=True, help="the labels that were audited")
+    parser.add_argument(
+        "--out",
+        metavar="FILE",
+        required=True,
+        help="new labels: .npy (unknown is -1), .npz (sparse), .csv, .tsv or .parquet",
+    )
+    parser.add_argument(
+        "--min-precision",
+        metavar="SHARE",
+        type=_number,
+        default=0.9,
+        help="expected share of right changes among those made (default: 0.9; 0: make them all)",
+    )
+    parser.add_argument("--unknown", metavar="VALUE|FILE", help="as it was given to the audit")
+    parser.add_argument("--id-column", metavar="NAME", help="the column of a table that holds the ids")
+    parser.add_argument("--no-header", action="store_true", help="tables in text begin with data, not with label names")
 
 
 def _add_demo(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -183,7 +233,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.print_help(sys.stderr)
         return 2
     try:
-        importlib.import_module(f"mlkit._cli.{args.command}").run(args)
+        importlib.import_module(f"mlkit._cli.{args.command.replace(' ', '_')}").run(args)
         sys.stdout.flush()
         return 0
     except InputError as error:

@@ -11,7 +11,7 @@ import pytest
 
 from mlkit.cli import main
 
-FILES = ("labels.csv", "cells.csv", "examples.csv", "summary.json")
+FILES = ("labels.csv", "cells.csv", "examples.csv", "summary.json", "patch.json")
 
 
 class Ended(NamedTuple):
@@ -52,7 +52,7 @@ def refused(mlkit: Callable[..., Ended]) -> Callable[..., str]:
         assert (code, out) == (2, "")
         assert err.endswith("\n")
         assert err.count("\n") == 1
-        name = f"mlkit {arguments[0]}: "
+        name = f"mlkit {' '.join(arguments[:2]) if arguments[1] == 'apply' else arguments[0]}: "
         assert err.startswith(name)
         return err.removeprefix(name).rstrip("\n")
 

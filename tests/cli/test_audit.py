@@ -17,6 +17,7 @@ from mlkit._cli.errors import as_options
 from mlkit._cli.numpy_files import read_numpy
 from mlkit._cli.sources import find_source
 from mlkit.labels import as_label_matrix
+from mlkit.quality import CellPatch
 
 
 @pytest.fixture
@@ -46,10 +47,11 @@ def test_tables_are_those_of_the_audit(audit, small, files, contents):
     said = audit("--names", files / "names.txt", "--ids", files / "ids.txt", "--out", out)
     expected = library.audit(small.labels, small.probs, label_names=small.names, ids=small.ids)
     assert said == f"{expected!r}\nWritten: " + ", ".join(
-        str(out / name) for name in ("labels.csv", "cells.csv", "examples.csv", "summary.json")
+        str(out / name) for name in ("labels.csv", "cells.csv", "examples.csv", "summary.json", "patch.json")
     ) + "\n"  # fmt: skip
     written = contents(out)
     assert json.loads(written["summary.json"]) == json.loads(expected.to_json())
+    assert CellPatch.from_json(out / "patch.json") == expected.patch()
     pd.testing.assert_frame_equal(pd.read_csv(out / "labels.csv"), expected.labels, check_dtype=False)
     pd.testing.assert_frame_equal(pd.read_csv(out / "cells.csv"), expected.cells(), check_dtype=False)
     examples = pd.read_csv(out / "examples.csv", keep_default_na=False)

@@ -83,4 +83,4 @@ def test_other_files_in_the_folder_are_left_alone(audit, files):
     (files / "out" / "notes.txt").write_text("mine")
     assert audit().code == 0
     assert (files / "out" / "notes.txt").read_text() == "mine"
-    assert len(list((files / "out").iterdir())) == 5
+    assert len(list((files / "out").iterdir())) == 6

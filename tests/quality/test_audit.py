@@ -53,7 +53,9 @@ def assert_records_equal(frame, records, columns):
 def assert_equals_the_definitions(data, labels, probs, filter_by, min_support, fold_ids=None):
     thresholds = get_confident_thresholds(labels, probs)
     folds = [] if fold_ids is None else [np.flatnonzero(fold_ids == fold) for fold in np.unique(fold_ids)]
-    audit = mlkit.audit(labels, probs, filter_by=filter_by, min_support=min_support, fold_ids=fold_ids)
+    audit = mlkit.audit(
+        labels, probs, filter_by=filter_by, rank_by="self_confidence", min_support=min_support, fold_ids=fold_ids
+    )
     found = oracle.audit(*data, thresholds, filter_by=filter_by, min_support=min_support, n_folds=len(folds))
     by_fold = [get_confident_thresholds(data.rows(rows).matrix, data.probs[rows]) for rows in folds]
     columns = [*LABEL_COLUMNS, "fold_spread"] if folds else LABEL_COLUMNS
@@ -200,7 +202,7 @@ NAMES = ["cat", "dog", "owl", "<script>alert('&')</script>"]
 
 
 def test_cells_and_examples_of_a_worked_case():
-    audit = mlkit.audit(*small(), min_support=5)
+    audit = mlkit.audit(*small(), min_support=5, rank_by="self_confidence")
     cells = audit.cells()
     assert cells["row"].tolist() == [3, 3, 7]
     assert cells["label"].tolist() == [0, 1, 2]
@@ -217,7 +219,7 @@ def test_cells_and_examples_of_a_worked_case():
 
 
 def test_names_stand_in_every_table():
-    audit = mlkit.audit(*small(), label_names=NAMES, min_support=5)
+    audit = mlkit.audit(*small(), label_names=NAMES, min_support=5, rank_by="self_confidence")
     assert audit.label_names == tuple(NAMES)
     assert audit.labels["label"].tolist() == NAMES
     assert audit.cells()["label"].tolist() == ["cat", "dog", "owl"]
@@ -246,7 +248,7 @@ def test_a_frames_columns_are_the_names():
     ],
 )
 def test_ids_stand_in_cells_and_examples(ids):
-    audit = mlkit.audit(*small(), ids=ids, min_support=5)
+    audit = mlkit.audit(*small(), ids=ids, min_support=5, rank_by="self_confidence")
     expected = list(ids)
     assert audit.cells()["id"].tolist() == [expected[3], expected[3], expected[7]]
     assert audit.examples()["id"].tolist() == [expected[3], expected[7]]
@@ -254,7 +256,7 @@ def test_ids_stand_in_cells_and_examples(ids):
 
 def test_ids_changed_later_do_not_change_the_audit():
     ids = np.arange(20)
-    audit = mlkit.audit(*small(), ids=ids, min_support=5)
+    audit = mlkit.audit(*small(), ids=ids, min_support=5, rank_by="self_confidence")
     ids[:] = 0
     assert audit.examples()["id"].tolist() == [3, 7]
 
@@ -443,6 +445,9 @@ def test_the_text_reads_like_this():
         "    the same if flags fell at random                         3     14.26 %",
         "  labels in which nothing is flagged, see trust              0      0.00 %",
         "Flags are candidates for review: where people checked them, about half were errors.",
+        "Wrong cells: between 0 and 19 (spurious 0 to 10, missing 0 to 10)",
+        "  cannot tell: the labels are as p says; so they are if right, and also if the model has learned their errors",
+        "  assumes p to be calibrated to the true labels (off by 0.088 from the given ones)",
     ]
 
 
@@ -459,7 +464,7 @@ def test_small_shares_do_not_become_zero():
 def test_json_holds_what_the_tables_hold():
     audit = mlkit.audit(*make_data("smooth", 5), label_names=[*"abcdefghij", 'q"uo\\te', "ünï\n"])
     content = json.loads(audit.to_json())
-    assert list(content) == ["filter_by", "min_support", "summary", "trust", "labels"]
+    assert list(content) == ["filter_by", "rank_by", "min_support", "summary", "story", "trust", "labels"]
     assert (content["filter_by"], content["min_support"]) == ("prune_by_noise_rate", 10)
     frame = pd.DataFrame(content["labels"])
     pd.testing.assert_frame_equal(frame, audit.labels, check_dtype=False)
@@ -472,7 +477,9 @@ def test_json_holds_what_the_tables_hold():
 def test_save_writes_the_tables(tmp_path):
     audit = mlkit.audit(*small(), label_names=NAMES, min_support=5)
     files = audit.save(tmp_path / "new")
-    assert sorted(path.name for path in files) == ["cells.csv", "examples.csv", "labels.csv", "summary.json"]
+    assert sorted(path.name for path in files) == [
+        "cells.csv", "examples.csv", "labels.csv", "patch.json", "summary.json"
+    ]  # fmt: skip
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "new" / "labels.csv"), audit.labels)
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "new" / "cells.csv"), audit.cells(), check_dtype=False)
     assert (tmp_path / "new" / "summary.json").read_text(encoding="utf-8") == audit.to_json()

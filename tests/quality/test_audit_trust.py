@@ -272,7 +272,7 @@ def test_ties_at_the_cut_are_counted():
     text = the_remark(mlkit.audit(labels, rounded), "ties", is_warning=False)
     n, n_labels = (int(number) for number in re.findall(r"(\d+) (?:cell|label)", text)[:2])
     n_tied, tied_labels = 0, set()
-    cells = mlkit.audit(labels, rounded).cells()
+    cells = mlkit.audit(labels, rounded, rank_by="self_confidence").cells()
     for (label, given), group in cells.groupby(["label", "given"]):
         s = np.where(given, rounded[:, label], 1 - rounded[:, label])
         same = (labels[:, label] == given) & (s == group["score"].max())
@@ -403,7 +403,7 @@ def test_flags_that_crowd_in_some_examples_are_not_explained_by_chance():
 def test_the_low_filters_flag_label_by_label_as_many_cells_as_are_confidently_wrong(filter_by):
     labels, probs = drawn()
     counts = mlkit.audit(labels, probs, filter_by="confident_learning").labels[["spurious_n", "missing_n"]].sum(axis=1)
-    audit = mlkit.audit(labels, probs, filter_by=filter_by)
+    audit = mlkit.audit(labels, probs, filter_by=filter_by, rank_by="self_confidence")
     assert audit.labels[["spurious_n", "missing_n"]].sum(axis=1).tolist() == counts.tolist()
     scores = get_cell_quality_scores(labels, probs)
     for label, count in enumerate(counts):

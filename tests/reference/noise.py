@@ -51,6 +51,33 @@ def wrong_cells(given: NDArray, p: NDArray, m: float, s: float) -> tuple[float, 
     return float(missing), float(spurious)
 
 
+def standard_error(given: NDArray, p: NDArray, m: float, s: float, which: int) -> float:
+    """Of the number of wrong cells: by chance with known rates, and from the rates (numerical derivatives)."""
+
+    def information(step: float = 1e-4) -> NDArray:
+        at = np.array([m, s]) + 2 * step  # away from the border, where the likelihood ends
+        out = np.zeros((2, 2))
+        for i in range(2):
+            for j in range(2):
+                for a, b in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
+                    x = at.copy()
+                    x[i] += a * step
+                    x[j] += b * step
+                    out[i, j] -= a * b * log_likelihood(given, p, *x) / (4 * step * step)
+        return out
+
+    g = p * (1 - m) + (1 - p) * s
+    wrong = np.where(given == 1, (1 - p) * s / g, p * m / (1 - g))[given == which]
+    step = 1e-6
+    slope = np.array(
+        [
+            (wrong_cells(given, p, m + step, s)[which] - wrong_cells(given, p, m, s)[which]) / step,
+            (wrong_cells(given, p, m, s + step)[which] - wrong_cells(given, p, m, s)[which]) / step,
+        ]
+    )
+    return float(np.sqrt((wrong * (1 - wrong)).sum() + slope @ np.linalg.solve(information(), slope)))
+
+
 def deviance_limit(confidence: float, at_border: bool) -> float:
     """Quantile of the deviance; at the border an even mixture with a point at 0."""
     return float(chi2.ppf(2 * confidence - 1 if at_border else confidence, 1))

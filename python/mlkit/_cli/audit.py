@@ -94,7 +94,7 @@ def _read(args: argparse.Namespace) -> dict[str, Any]:
         probs = match_rows(labels, probs)
 
     if is_background(value):
-        labels = _without_background(labels, names)
+        labels = without_background(labels, names)
     elif value is not None:
         labels, mask = mark_value(labels, value)
     elif isinstance(labels, Table):
@@ -134,7 +134,7 @@ def _names(source: Source | None, labels: Any, probs: Any) -> Any:
     return frame_names("pred_probs", probs.frame) if isinstance(probs, Table) else None
 
 
-def _without_background(labels: Any, names: Any) -> Any:
+def without_background(labels: Any, names: Any) -> Any:
     """Labels of which only the positives are known (in a sparse file also zeros that are stored)."""
     from mlkit._validation.arrays import is_sparse
     from mlkit.labels import as_label_matrix

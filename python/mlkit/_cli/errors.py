@@ -23,6 +23,8 @@ _OPTIONS = {
     "folder": "--out",
     "n_samples": "--samples",
     "random_state": "--seed",
+    "min_precision": "--min-precision",
+    "patch": "PATCH",
 }
 _HEAD = re.compile(rf"({'|'.join(_OPTIONS)})( columns)?: ")
 _PHRASES = (  # what to do about it: in the interface, on the command line

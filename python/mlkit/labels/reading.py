@@ -448,7 +448,7 @@ def _check_not_indicator(flat: Sequence[Any] | NDArray[Any], sizes: NDArray[np.i
 def _with_unknown(matrix: LabelMatrix, unknown: Any, n_threads: int) -> LabelMatrix:
     """Mark further cells unknown."""
     n_rows, n_labels = matrix.shape
-    masked = _masked_cells(matrix, unknown, n_threads)
+    masked = masked_cells(matrix, unknown, n_threads)
     indptr, indices, values = matrix._cells
     cells = np.repeat(np.arange(n_rows) * n_labels, np.diff(indptr)) + indices
     stored = np.ones(indices.size, np.int8) if values is None else values
@@ -471,23 +471,23 @@ def _with_unknown(matrix: LabelMatrix, unknown: Any, n_threads: int) -> LabelMat
     )
 
 
-def _masked_cells(matrix: LabelMatrix, unknown: Any, n_threads: int) -> NDArray[np.int64]:
-    """The cells that a mask marks, numbered in row-major order."""
+def masked_cells(matrix: LabelMatrix, unknown: Any, n_threads: int, argument: str = "unknown") -> NDArray[np.int64]:
+    """The cells that a mask marks, numbered in row-major order; ``argument`` is its name in messages."""
     if is_frame(unknown):
-        unknown, _ = read_frame("unknown", unknown, matrix.label_names)
+        unknown, _ = read_frame(argument, unknown, matrix.label_names)
     if not is_sparse(unknown):
         if not is_array(unknown) and not isinstance(unknown, (list, tuple)):
-            raise TypeError(f"unknown: expected a mask of True and False, got {described(unknown)}")
-        unknown = read_array("unknown", unknown)
+            raise TypeError(f"{argument}: expected a mask of True and False, got {described(unknown)}")
+        unknown = read_array(argument, unknown)
     shape = tuple(unknown.shape)
     if shape != matrix.shape:
         hint = " (transposed?)" if shape == matrix.shape[::-1] else ""
-        raise ValueError(f"unknown: expected shape {matrix.shape} to match labels, got {shape}{hint}")
+        raise ValueError(f"{argument}: expected shape {matrix.shape} to match labels, got {shape}{hint}")
     if unknown.dtype != bool:
         hint = " (use .astype(bool))" if unknown.dtype.kind in "iu" else ""
-        raise TypeError(f"unknown: expected a mask of True and False, got {shorten_type(unknown.dtype)}{hint}")
+        raise TypeError(f"{argument}: expected a mask of True and False, got {shorten_type(unknown.dtype)}{hint}")
     if is_sparse(unknown):
-        indptr, indices, data = canonical_rows("unknown", unknown, n_threads)
+        indptr, indices, data = canonical_rows(argument, unknown, n_threads)
         cells = np.repeat(np.arange(shape[0]) * shape[1], np.diff(indptr)) + indices
         return cells if data.all() else cells[data]
     found = _core.labels.from_dense(unknown, False, n_threads)

@@ -4,10 +4,13 @@ from mlkit._validation.cells import LabelQualityWarning
 from mlkit.quality.audit import LabelAudit
 from mlkit.quality.issues import find_cell_issues, find_label_issues
 from mlkit.quality.noise import estimate_noise_rates
+from mlkit.quality.patch import CellPatch
 from mlkit.quality.scores import get_cell_quality_scores, get_label_quality_scores
+from mlkit.quality.suggest import suggest_labels
 from mlkit.quality.thresholds import compute_confident_joint, get_confident_thresholds
 
 __all__ = [
+    "CellPatch",
     "LabelAudit",
     "LabelQualityWarning",
     "compute_confident_joint",
@@ -17,4 +20,5 @@ __all__ = [
     "get_cell_quality_scores",
     "get_confident_thresholds",
     "get_label_quality_scores",
+    "suggest_labels",
 ]

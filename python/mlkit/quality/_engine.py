@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from mlkit import _core
 from mlkit._validation.cells import Cells
 from mlkit.quality import _peer
+from mlkit.quality._tally import TalliedCells
 
 FILTERS = (
     "prune_by_noise_rate",
@@ -29,6 +30,10 @@ Floats = NDArray[np.float64]
 LOW_FILTERS = ("low_self_confidence", "low_normalized_margin")
 METHODS = ("self_confidence", "normalized_margin", "confidence_weighted_entropy")
 ERROR_POSTERIOR = "error_posterior"
+BALANCED_POSTERIOR = "balanced_posterior"
+POSTERIORS = (ERROR_POSTERIOR, BALANCED_POSTERIOR)  # of cells; their parameters are flip rates
+RANKINGS = ("balanced_posterior", "self_confidence", "error_posterior")  # of flagged cells
+PRIOR_SHARE = 0.03  # of the given labels: what the balanced rates add to the errors found in either direction
 AGGREGATORS = ("exponential_moving_average", "softmin", "mean", "min", "max", "median", "k_smallest", "log")
 
 
@@ -45,6 +50,11 @@ class FlaggedCells:
     @property
     def rows(self) -> NDArray[np.int64]:
         return np.repeat(np.arange(self.indptr.size - 1), np.diff(self.indptr))
+
+    def where(self, keep: NDArray[np.bool_]) -> FlaggedCells:
+        """Some of them."""
+        before = np.concatenate([[0], np.cumsum(keep)])
+        return FlaggedCells(before[self.indptr], self.labels[keep], self.given[keep], self.p[keep], self.tied)
 
 
 def thresholds(cells: Cells, compat: str | None = None) -> NDArray[np.float64]:
@@ -85,7 +95,7 @@ def doubted_cells(cells: Cells, filter_by: str, thresholds_: Floats) -> FlaggedC
         cuts = _even_cuts(cells.shape[1])
     else:
         cuts = _disagreement_cuts(cells, None)
-    return FlaggedCells(*_core.quality.flag_cells(*cells.core, *cuts, cells.n_threads))
+    return doubted(cells, *cuts)
 
 
 def joint(
@@ -202,14 +212,30 @@ def count_disagreements(cells: Cells) -> NDArray[np.int64]:
     return histogram.totals.reshape(-1, 2)
 
 
+def doubted(cells: Cells, absent: Floats, present: Floats) -> FlaggedCells:
+    """The cells given 0 of at least the label's probability ``absent``, and those given 1 of at most ``present``."""
+    return FlaggedCells(*_core.quality.flag_cells(*cells.core, absent, present, cells.n_threads))
+
+
 def label_auc(cells: Cells) -> NDArray[np.float64]:
     """Area under each label's ROC curve and how far it may be off, (L, 2); NaN where a side is empty."""
+    if isinstance(cells, TalliedCells):
+        return cells.tally.label_auc(cells.n_threads)
     return _core.quality.label_auc(*cells.core, cells.n_negative, cells.n_threads)
 
 
 def noise_rates(cells: Cells, interior: float, border: float) -> NDArray[np.float64]:
-    """The kernel's estimates (L, 2, 7) by the given value that is wrong; see noise_rates.hpp."""
+    """The kernel's estimates (L, 2, 9) by the given value that is wrong; see noise_rates.hpp."""
+    if isinstance(cells, TalliedCells):
+        return cells.tally.noise_rates(interior, border, cells.n_threads)
     return _core.quality.noise_rates(*cells.core, cells.n_negative, interior, border, cells.n_threads)
+
+
+def reliability(cells: Cells, tail: int) -> NDArray[np.float64]:
+    """By label (L, 12, 3): negatives, positives and the sum of p in ten bins of p and in both tails of it."""
+    if isinstance(cells, TalliedCells):
+        return cells.tally.reliability(tail, cells.n_threads)
+    return _core.quality.reliability(*cells.core, cells.n_negative, tail, cells.n_threads)
 
 
 def flip_rates(cells: Cells) -> NDArray[np.float64]:
@@ -217,10 +243,54 @@ def flip_rates(cells: Cells) -> NDArray[np.float64]:
     return np.ascontiguousarray(noise_rates(cells, 0.0, 0.0)[:, :, 0])
 
 
+def balanced_rates(cells: Cells, counted: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
+    """Flip rates (L, 2) that all labels share but for how common they are; from the errors in the counted ones.
+
+    The odds of an error are ``missing`` times p / (1 - p) where the label is not given, and ``spurious`` times
+    (1 - p) / p times the square root of the odds of the label where it is.
+    """
+    wrong, n_positive = noise_rates(cells, 0.0, 0.0)[:, :, 3], cells.n_positive
+    if counted is not None:
+        wrong, n_positive = wrong[counted], n_positive[counted]
+    missing, spurious = wrong.sum(axis=0) / max(1, int(n_positive.sum())) + PRIOR_SHARE
+    odds = (cells.n_positive + 0.5) / (cells.n_negative + 0.5)
+    absent = np.full(odds.size, min(missing, 0.999))
+    present = np.minimum(spurious * np.sqrt(odds), 0.999)
+    # the flip rates that have these odds of an error: m / (1 - s) and s / (1 - m)
+    both = np.stack([absent * (1 - present), present * (1 - absent)], axis=1)
+    rates: Floats = both / (1 - absent * present)[:, None]
+    return rates
+
+
+def posterior_rates(cells: Cells, method: str) -> NDArray[np.float64]:
+    """The flip rates of one of the posteriors."""
+    return flip_rates(cells) if method == ERROR_POSTERIOR else balanced_rates(cells)
+
+
+def posterior_scores(given: NDArray[np.int8], p: Floats, rates: Floats) -> Floats:
+    """1 - P(wrong) of single cells with their labels' flip rates, in the kernel's order of operations."""
+    missing, spurious = rates.T
+    is_given = given == 1
+    one = p * (1 - missing) + (1 - p) * spurious
+    right = np.where(is_given, p * (1 - missing), (1 - p) * (1 - spurious))
+    every = np.where(is_given, one, 1 - one)
+    score = np.ones(p.size)
+    np.divide(right, every, out=score, where=every > 0)
+    return np.minimum(1.0, score)
+
+
+def flag_scores(cells: Cells, flagged: FlaggedCells, method: str, counted: NDArray[np.bool_]) -> Floats:
+    """Scores of the flagged cells; the balanced posterior's rates are those of the counted labels."""
+    if method == "self_confidence":
+        return np.where(flagged.given == 1, flagged.p, 1 - flagged.p)
+    rates = balanced_rates(cells, counted) if method == BALANCED_POSTERIOR else flip_rates(cells)
+    return posterior_scores(flagged.given, flagged.p, rates[flagged.labels])
+
+
 def score_kind(method: str) -> Any:
     """The kernel's scorer for a method: with two outcomes, the normalised margin is the self-confidence."""
     kinds = _core.quality.CellScore
-    if method == ERROR_POSTERIOR:
+    if method in POSTERIORS:
         return kinds.error_posterior
     if method == "confidence_weighted_entropy":
         return kinds.confidence_weighted_entropy

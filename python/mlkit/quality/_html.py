@@ -26,6 +26,7 @@ def audit_html(audit: LabelAudit) -> str:
         _summary_table(audit),
         "<p>Flags are candidates for review: where people checked them, about half were errors.</p>",
     ]
+    parts.append("<p><b>" + "</b><br>".join(escape(line.strip()) for line in audit.story.lines()) + "</p>")
     if len(audit.trust):
         parts.append("<p><b>Trust</b></p>")
         parts.append("<ul>")

@@ -18,10 +18,13 @@ from mlkit._validation.arrays import read_array, take_rows
 from mlkit._validation.cells import Cells, check_cells
 from mlkit._validation.params import check_choice, check_ids, check_integer, described, list_labels, suggest
 from mlkit._validation.probabilities import Probabilities
-from mlkit.quality import _engine, _trust
+from mlkit.quality import _engine, _stories, _trust
+from mlkit.quality._trusted import Trusted, check_trusted
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from mlkit.quality.patch import CellPatch
 
 AT_RANDOM = "the same if flags fell at random"
 DIRECTIONS = ("missing", "spurious")  # by the given value: a given 0 that should be 1, a given 1 that should be 0
@@ -35,8 +38,10 @@ def audit(
     ids: Any = None,
     unknown: Any = None,
     filter_by: str = "prune_by_noise_rate",
+    rank_by: str = "balanced_posterior",
     min_support: int = 10,
     fold_ids: Any = None,
+    trusted: Any = None,
     nan_policy: str = "raise",
     from_logits: bool = False,
     force: bool = False,
@@ -55,18 +60,23 @@ def audit(
         Distinct names of the examples; default: row numbers.
     filter_by : str, default="prune_by_noise_rate"
         See :func:`mlkit.quality.find_label_issues`.
+    rank_by : {"balanced_posterior", "self_confidence", "error_posterior"}, default="balanced_posterior"
+        The score by which flagged cells are listed, see :func:`mlkit.quality.get_cell_quality_scores`.
     min_support : int, default=10
         Nothing is flagged in labels with fewer examples on one side (or fewer than there are folds in ``fold_ids``).
     fold_ids : array-like of shape (n_samples,), optional
         The cross-validation fold that each example's probabilities come from: shifts between folds are reported.
+    trusted : mask of shape (n_samples,) or (n_samples, n_labels), bool, dense or sparse, optional
+        Examples or cells that somebody has checked and found right. None of them is flagged, and the estimate of how
+        many of the others are wrong rests on probabilities recalibrated on them.
     progress : bool, optional
         Show a bar; None: on a terminal or in a notebook, for work that takes over two seconds.
 
     Returns
     -------
     LabelAudit
-        Its ``labels``, ``cells()`` and ``examples()`` are frames, ``summary`` the numbers on the whole, ``trust`` what
-        limits them.
+        Its ``labels``, ``cells()`` and ``examples()`` are frames, ``summary`` the numbers on the whole, ``story`` how
+        many cells may be wrong and what that rests on, ``trust`` what limits the findings.
 
     Raises
     ------
@@ -104,6 +114,7 @@ def audit(
     1    7  [cat]          []
     """
     check_choice("filter_by", filter_by, _engine.FILTERS)
+    check_choice("rank_by", rank_by, _engine.RANKINGS)
     check_integer("min_support", min_support, low=0)
     plan = ["reading", "thresholds", "joint", "ranking by label", "flags", "scores"]
     under_way = steps(plan, "audit", progress)
@@ -122,6 +133,8 @@ def audit(
     )
     own_ids = None if ids is None else check_ids(ids, cells.shape[0]).copy()
     folds = None if fold_ids is None else _check_folds(fold_ids, cells.shape[0])
+    right = None if trusted is None else check_trusted(trusted, cells)
+    recalibrated = cells if right is None else right.recalibrate(cells)
 
     next(under_way)
     thresholds = _engine.thresholds(cells)
@@ -142,6 +155,8 @@ def audit(
     next(under_way)
     flagger.exclude(status.is_excluded)
     flagged = flagger.flagged()
+    if right is not None:
+        flagged = flagged.where(~right.covers(flagged.rows, flagged.labels, cells.shape[1]))
 
     next(under_way)
     scores = _engine.row_scores(cells)
@@ -158,7 +173,10 @@ def audit(
         fold_spread=fold_spread,
         ids=own_ids,
         filter_by=filter_by,
+        rank_by=rank_by,
         min_support=min_support,
+        trusted=right,
+        recalibrated=recalibrated,
     )
 
 
@@ -219,6 +237,9 @@ class LabelAudit:
         those that do not), ``quality`` (1 - spurious_share), ``status`` ("ok", or why nothing is flagged; shares and
         quality are NaN then). With ``fold_ids`` also ``fold_spread``: the largest difference of a threshold between
         folds.
+    story : Story
+        How many cells may be wrong: ``kind`` ("labels_fine", "model_better" or "cannot_tell"), ``text``,
+        ``assumption``, ``n_wrong``, ``n_spurious`` and ``n_missing`` (each the least and the most), ``reliability``.
     trust : DataFrame
         What limits or qualifies the findings, most serious first: ``kind``, ``is_warning``, ``text``.
     scores : ndarray of shape (n_samples,)
@@ -248,9 +269,14 @@ class LabelAudit:
         fold_spread: _trust.FoldSpread | None,
         ids: NDArray[Any] | None,
         filter_by: str,
+        rank_by: str,
         min_support: int,
+        trusted: Trusted | None,
+        recalibrated: Cells,
     ) -> None:
         self._cells = cells
+        self._trusted = trusted
+        self._recalibrated = recalibrated
         self._flagged = flagged
         self.scores = scores
         self._thresholds = thresholds
@@ -259,6 +285,7 @@ class LabelAudit:
         self._fold_spread = fold_spread
         self._ids = ids
         self.filter_by = filter_by
+        self.rank_by = rank_by
         self.min_support = min_support
         n_labels = cells.shape[1]
         by_group = np.bincount(flagged.labels * np.int64(2) + flagged.given, minlength=2 * n_labels).reshape(-1, 2)
@@ -336,13 +363,13 @@ class LabelAudit:
         -------
         DataFrame
             ``id``, ``row``, ``label``, ``direction``, ``given``, ``suggested``, ``p`` (the model's probability of the
-            label), ``score`` (probability of what was given), ``rank``. Ties by row and label.
+            label), ``score`` (of the ranking; lower is more suspicious), ``rank``. Ties by row and label.
         """
         import pandas as pd
 
         top = None if top is None else check_integer("top", top, low=0)
         flagged, rows = self._flagged, self._flagged.rows
-        score = np.where(flagged.given == 1, flagged.p, 1 - flagged.p)
+        score = self._flag_scores
         keep = np.ones(score.size, bool)
         if label is not None:
             keep &= flagged.labels == self._label_number(label)
@@ -401,6 +428,29 @@ class LabelAudit:
             }
         )
 
+    def patch(self, *, policy: str = "flagged", max_changes: int | None = None, fdr: float = 0.1) -> CellPatch:
+        """Return suggested changes of the labels, which can be applied, reviewed and taken back.
+
+        Parameters
+        ----------
+        policy, max_changes, fdr
+            See :func:`mlkit.quality.suggest_labels`.
+
+        Returns
+        -------
+        CellPatch
+            With the filter and the excluded labels of this audit.
+        """
+        from mlkit.quality import suggest
+
+        suggest.check_policy(policy, max_changes, fdr)
+        flagged = (self._flagged, self._flag_scores) if policy == "flagged" else None
+        excluded = self._status.is_excluded
+        cells = self._recalibrated
+        return suggest.make_patch(
+            cells, excluded, policy, max_changes, fdr, flagged, self.filter_by, trusted=self._trusted
+        )
+
     @property
     def summary(self) -> pd.DataFrame:
         """The numbers on the whole."""
@@ -427,6 +477,16 @@ class LabelAudit:
         frame = pd.DataFrame(rows, columns=["measure", "value", "share"])
         return frame.set_index("measure")
 
+    @cached_property
+    def story(self) -> _stories.Story:
+        """How many cells may be wrong, and what that rests on (see the documentation of the room)."""
+        cells, trusted = self._recalibrated, self._trusted
+        judged = self._status.kind == _trust.OK
+        if trusted is None:
+            return _stories.tell(cells, judged)
+        spread = trusted.spread(self._cells, judged)
+        return _stories.tell(trusted.rest(cells), judged, trusted.n_cells, spread)
+
     @property
     def trust(self) -> pd.DataFrame:
         """What limits or qualifies the findings."""
@@ -440,11 +500,13 @@ class LabelAudit:
         summary, labels = self.summary, self.labels
         head = {
             "filter_by": self.filter_by,
+            "rank_by": self.rank_by,
             "min_support": self.min_support,
             "summary": {
                 name: {"value": value, "share": share}
                 for name, value, share in zip(summary.index, _plain(summary["value"]), _plain(summary["share"]))
             },
+            "story": self.story.to_dict(),
             "trust": [{"kind": r.kind, "is_warning": r.is_warning, "text": r.text} for r in self._remarks],
         }
         encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
@@ -454,7 +516,7 @@ class LabelAudit:
         return start + ',\n  "labels": [\n    ' + ",\n    ".join(rows) + "\n  ]\n}\n"  # a line for each label
 
     def save(self, folder: str | Path) -> list[Path]:
-        """Write ``labels.csv``, ``cells.csv``, ``examples.csv`` and ``summary.json``.
+        """Write ``labels.csv``, ``cells.csv``, ``examples.csv``, ``summary.json`` and ``patch.json``.
 
         Each file appears complete or not at all; older ones of these names are replaced.
 
@@ -526,6 +588,7 @@ class LabelAudit:
             indented = f"  {name}" if name == AT_RANDOM else name
             lines.append(f"  {indented:<46}{value:>14,}{_trust.percent(share):>12}".rstrip())
         lines.append("Flags are candidates for review: where people checked them, about half were errors.")
+        lines += self.story.lines()
         if self._remarks:
             lines.append("Trust:")
             lines += [f"  {'!' if remark.is_warning else '-'} {remark.text}" for remark in self._remarks]
@@ -537,6 +600,11 @@ class LabelAudit:
         return _html.audit_html(self)
 
     # What follows serves the methods above and the modules that draw and write.
+
+    @cached_property
+    def _flag_scores(self) -> NDArray[np.float64]:
+        """The flagged cells' scores for ranking."""
+        return _engine.flag_scores(self._cells, self._flagged, self.rank_by, ~self._status.is_excluded)
 
     @cached_property
     def _expected_share(self) -> float:
@@ -599,20 +667,30 @@ class LabelAudit:
         """What a pickle holds: compiled views of the probabilities are left out, and made again."""
         state = self.__dict__.copy()
         cells: Cells = state.pop("_cells")
-        probs = cells.probs
-        state["_parts"] = cells.labels, (probs.shape, np.asarray(probs.array), probs.indptr, probs.indices, probs.clip)
-        state["_n_threads"] = cells.n_threads
+        recalibrated: Cells = state.pop("_recalibrated")
+        state["_labels"], state["_n_threads"] = cells.labels, cells.n_threads
+        state["_probs"] = _arrays(cells.probs)
+        state["_own_probs"] = None if recalibrated is cells else _arrays(recalibrated.probs)
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        labels, (shape, array, indptr, indices, clip) = state.pop("_parts")
-        n_threads = state.pop("_n_threads")
-        if indptr is None:
-            core = _core.labels.Scores(array, clip)
-        else:
-            core = _core.labels.Scores(indptr, indices, array, shape[1], clip)
-        probs = Probabilities(shape, array, indptr, indices, core, clip)
-        self.__dict__.update(state, _cells=Cells(labels, probs, n_threads))
+        labels, n_threads = state.pop("_labels"), state.pop("_n_threads")
+        probs, own = state.pop("_probs"), state.pop("_own_probs")
+        cells = Cells(labels, _from_arrays(*probs), n_threads)
+        recalibrated = cells if own is None else Cells(labels, _from_arrays(*own), n_threads)
+        self.__dict__.update(state, _cells=cells, _recalibrated=recalibrated)
+
+
+def _arrays(probs: Probabilities) -> tuple[Any, ...]:
+    return probs.shape, np.asarray(probs.array), probs.indptr, probs.indices, probs.clip
+
+
+def _from_arrays(shape: tuple[int, int], array: Any, indptr: Any, indices: Any, clip: bool) -> Probabilities:
+    if indptr is None:
+        core = _core.labels.Scores(array, clip)
+    else:
+        core = _core.labels.Scores(indptr, indices, array, shape[1], clip)
+    return Probabilities(shape, array, indptr, indices, core, clip)
 
 
 def _plain(column: Any) -> list[Any]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mlkit._validation.cells import Cells, check_cells
 from mlkit._validation.params import check_choice, check_integer, check_number
 from mlkit.quality import _engine
+from mlkit.quality._trusted import check_trusted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +28,7 @@ def estimate_noise_rates(
     interval: str = "wilson",
     n_boot: int = 1000,
     random_state: Any = None,
+    trusted: Any = None,
     unknown: Any = None,
     label_names: Sequence[str] | None = None,
     nan_policy: str = "raise",
@@ -53,6 +55,9 @@ def estimate_noise_rates(
         Bootstrap resamples.
     random_state : int, Generator or None
         For the bootstrap.
+    trusted : mask of shape (n_samples,) or (n_samples, n_labels), bool, dense or sparse, optional
+        Examples or cells that are known to be right. The probabilities are recalibrated on them, label by label where
+        there are enough, and the other cells are counted.
 
     Returns
     -------
@@ -112,6 +117,9 @@ def estimate_noise_rates(
         invalid_ids=invalid_ids,
         n_jobs=n_jobs,
     )
+    if trusted is not None:
+        right = check_trusted(trusted, cells)
+        cells = right.rest(right.recalibrate(cells))
     if method == "likelihood":
         wrong = likelihood_counts(cells, confidence)
     else:

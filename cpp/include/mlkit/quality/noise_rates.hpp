@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "mlkit/quality/label_histogram.hpp"
@@ -21,10 +22,12 @@ using FlipRates = std::array<double, 2>;
 
 /// One direction of error of one label: the flip rate with its interval, and the wrong cells on that side that go with
 /// the estimate and with the ends of the interval. `n_wrong_variance`: of the number of wrong cells when the rates are
-/// known.
+/// known; `n_wrong_error`: standard error with that of the rates from the observed information, infinite where the
+/// label cannot tell its two rates apart. `deviance`: twice the log-likelihood that both rates together gain over none,
+/// the same in both directions.
 struct DirectionEstimate {
     double flip = 0, flip_low = 0, flip_high = 1;
-    double n_wrong = 0, n_wrong_low = 0, n_wrong_high = 0, n_wrong_variance = 0;
+    double n_wrong = 0, n_wrong_low = 0, n_wrong_high = 0, n_wrong_variance = 0, n_wrong_error = 0, deviance = 0;
 };
 
 /// Quantiles of the chi-square distribution with one degree of freedom that bound the deviance.
@@ -67,11 +70,13 @@ class NoiseLikelihood {
         DirectionEstimate out;
         out.flip = best[which];
         const double top = value(best);
+        out.deviance = 2 * (top - value({0, 0}));
         const double limit = out.flip > 0 ? limits.interior : limits.border;
         const FlipRates low = bound(which, best, top, limit, 0.0), high = bound(which, best, top, limit, 1.0);
         out.flip_low = low[which];
         out.flip_high = high[which];
         out.n_wrong = wrong_cells(which, best, &out.n_wrong_variance);
+        out.n_wrong_error = std::sqrt(out.n_wrong_variance + rates_variance(which, best));
         out.n_wrong_low = std::min(out.n_wrong, wrong_cells(which, low, nullptr));
         out.n_wrong_high = std::max(out.n_wrong, wrong_cells(which, high, nullptr));
         return out;
@@ -99,6 +104,24 @@ class NoiseLikelihood {
         }
         if (variance) *variance = spread;
         return sum;
+    }
+
+    /// Variance of the expected number of wrong cells that comes from estimating the rates (delta method).
+    double rates_variance(int which, const FlipRates& r) const {
+        double to_missing = 0, to_spurious = 0;  // derivatives of the number by the rates
+        for (const Bin& b : bins_) {
+            const double g = given_one(b.p, r), total = which ? g : 1 - g, n = which ? b.n1 : b.n0;
+            if (n == 0 || !(total > 0)) continue;
+            const double both = b.p * (1 - b.p) / (total * total);
+            to_missing += n * both * (which ? r[1] : 1 - r[1]);
+            to_spurious += n * both * (which ? 1 - r[0] : r[0]);
+        }
+        const Slope s = slope(r);
+        const double determinant = s.h00 * s.h11 - s.h01 * s.h01;
+        if (!(determinant > 1e-12 * s.h00 * s.h11)) return std::numeric_limits<double>::infinity();
+        return -(s.h11 * to_missing * to_missing - 2 * s.h01 * to_missing * to_spurious +
+                 s.h00 * to_spurious * to_spurious) /
+               determinant;
     }
 
     struct Slope {

@@ -1,0 +1,102 @@
+"""What a first pass over the data counts. Parts add up to the very numbers of the whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlkit import _core
+from mlkit._validation.cells import Cells
+from mlkit._validation.probabilities import Probabilities
+from mlkit.labels.matrix import LabelMatrix
+
+Counts = NDArray[np.int64]
+
+
+class Tally:
+    """Numbers of rows and cells, exact sums of probabilities, and their histograms, label by label."""
+
+    def __init__(self, n_labels: int) -> None:
+        self.n_rows = 0
+        self.n_positive = np.zeros(n_labels, np.int64)
+        self.n_negative = np.zeros(n_labels, np.int64)
+        self._sums = np.zeros((n_labels, 2, 2), np.int64)
+        self._entries: tuple[Counts, Counts] = (np.zeros(0, np.int64), np.zeros(0, np.int64))
+
+    def add(self, cells: Cells) -> None:
+        """Count a batch."""
+        n_negative, n_threads = cells.n_negative, cells.n_threads
+        entries = _core.quality.histogram_entries(*cells.core, n_negative, n_threads)
+        self._add(
+            cells.shape[0], cells.n_positive, n_negative, _core.quality.side_sums(*cells.core, n_threads), entries
+        )
+
+    def merge(self, other: Tally) -> None:
+        """Add what another tally has counted."""
+        self._add(other.n_rows, other.n_positive, other.n_negative, other._sums, other._entries)
+
+    def _add(
+        self, n_rows: int, n_positive: Counts, n_negative: Counts, sums: Counts, entries: tuple[Counts, Counts]
+    ) -> None:
+        self.n_rows += n_rows
+        self.n_positive = self.n_positive + n_positive
+        self.n_negative = self.n_negative + n_negative
+        words = self._sums + sums  # [..., 0] counts 2^32 units, [..., 1] single ones
+        self._sums = np.stack([words[..., 0] + (words[..., 1] >> 32), words[..., 1] & 0xFFFFFFFF], axis=-1)
+        self._entries = _core.quality.merge_entries(*self._entries, *entries)
+
+    def thresholds(self) -> NDArray[np.float64]:
+        """Confident thresholds, (L, 2)."""
+        return _core.quality.thresholds_from_sums(self._sums, self.n_positive, self.n_negative)
+
+    def label_auc(self, n_threads: int) -> NDArray[np.float64]:
+        """Area under each label's ROC curve and how far it may be off, (L, 2)."""
+        return _core.quality.auc_from_entries(*self._entries, self.n_positive.size, n_threads)
+
+    def noise_rates(self, interior: float, border: float, n_threads: int) -> NDArray[np.float64]:
+        """The kernel's estimates (L, 2, 7); see noise_rates.hpp."""
+        return _core.quality.noise_rates_from_entries(*self._entries, self.n_positive.size, interior, border, n_threads)
+
+    def __eq__(self, other: Any) -> bool:
+        if not isinstance(other, Tally):
+            return NotImplemented
+        return self.n_rows == other.n_rows and all(
+            np.array_equal(a, b)
+            for a, b in zip(
+                (self.n_positive, self.n_negative, self._sums, *self._entries),
+                (other.n_positive, other.n_negative, other._sums, *other._entries),
+                strict=True,
+            )
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class _Gone(Probabilities):
+    """Probabilities that went by in batches."""
+
+    def __init__(self, shape: tuple[int, int]) -> None:
+        object.__setattr__(self, "shape", shape)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise ValueError(
+            "pred_probs: an audit of batches does not hold them (plot_score_hist and the policies 'fdr' and 'budget' "
+            "need mlkit.audit of arrays)"
+        )
+
+
+@dataclass(frozen=True)
+class TalliedCells(Cells):
+    """Labels, and what was counted of probabilities that went by in batches."""
+
+    tally: Tally
+
+    @classmethod
+    def of(cls, labels: LabelMatrix, tally: Tally, n_threads: int) -> TalliedCells:
+        """The cells of these labels."""
+        return cls(labels, _Gone(labels.shape), n_threads, tally)
