@@ -158,7 +158,7 @@ def test_trusted_cells_settle_what_the_range_of_p_cannot(form):
     audit = mlkit.audit(given, probs, trusted=trusted)
     assert audit.story.kind == MODEL_BETTER
     low, high = audit.story.n_missing
-    assert 0 < 0.95 * low <= wrong_cells(given, truth)[1] <= 1.05 * high  # the curve is an approximation
+    assert 0 < low <= wrong_cells(given, truth)[1] <= high
     assert f"recalibrated on {mask.sum():,} trusted cells" in audit.story.assumption
     cells = audit.cells()
     assert not mask[cells["row"], cells["label"]].any()
@@ -167,11 +167,11 @@ def test_trusted_cells_settle_what_the_range_of_p_cannot(form):
         assert len(patch) > 0
         assert not mask[patch.rows, patch.labels].any()
     fdr = audit.patch(policy="fdr", fdr=0.3)
-    assert np.mean(fdr.new != truth[fdr.rows, fdr.labels]) <= 0.45  # the curve again
+    assert np.mean(fdr.new != truth[fdr.rows, fdr.labels]) <= 0.35
     frame = estimate_noise_rates(given, probs, trusted=trusted)
     assert frame["n_side"].sum() == given.size - mask.sum()
     assert frame.loc[frame["direction"] == "missing", "n_wrong"].sum() == pytest.approx(
-        wrong_cells(given, truth)[1], rel=0.15
+        wrong_cells(given, truth)[1], rel=0.1
     )
     again = pickle.loads(pickle.dumps(audit))
     assert again.to_json() == audit.to_json()
