@@ -147,7 +147,7 @@ def test_the_story_is_in_every_form_of_the_audit():
 @pytest.mark.parametrize("form", ["rows", "cells", "sparse cells", "list of rows"])
 def test_trusted_cells_settle_what_the_range_of_p_cannot(form):
     rates = (0.2, 0.0)
-    given, p, truth = simulate(5, 4000, 20, (-1.0, 1.5), rates)
+    given, p, truth = simulate(11, 4000, 20, (-1.0, 1.5), rates)
     rng = np.random.default_rng(0)
     rows = rng.random(4000) < 0.2
     mask = np.repeat(rows[:, None], 20, axis=1) if "rows" in form else rng.random(given.shape) < 0.2

@@ -97,13 +97,18 @@ class Trusted:
         return replace(cells, probs=_mapped(cells.probs, curves))
 
     def spread(self, cells: Cells, counted: NDArray[np.bool_]) -> Floats:
-        """Standard deviation, by direction, of the wrong cells in the counted labels over resamples of the trusted."""
+        """Standard error, by direction, of the wrong cells in the counted labels, from resamples of the trusted.
+
+        As wide as the few resamples make it: Student's t in place of the normal quantile.
+        """
+        from scipy.stats import norm, t
+
         rng, totals = np.random.default_rng(0), []
         for _ in range(N_RESAMPLES):
             rest = self.rest(self.recalibrate(cells, rng))
             totals.append(_engine.noise_rates(rest, 0.0, 0.0)[counted, :, 3].sum(axis=0))
-        deviation: Floats = np.std(totals, axis=0, ddof=1)
-        return deviation
+        widened: Floats = np.std(totals, axis=0, ddof=1) * (t.ppf(0.975, N_RESAMPLES - 1) / norm.ppf(0.975))
+        return widened
 
 
 def check_trusted(trusted: Any, cells: Cells) -> Trusted:
