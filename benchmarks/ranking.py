@@ -265,7 +265,7 @@ def print_tables(results: list[dict[str, Any]]) -> None:
     for score, row in table.iterrows():
         print(f"| {score} | " + " | ".join(f"{x:.3f}" for x in row) + " |")
     print()
-    sets = by_set.groupby("set").mean().T[[s for s in SETS if s in by_set.index]]
+    sets = by_set.groupby("set").mean().T
     print("| score | " + " | ".join(sets.columns) + " |\n|---|" + "---:|" * sets.shape[1])
     for score, row in sets.iterrows():
         print(f"| {score} | " + " | ".join(f"{x:.3f}" for x in row) + " |")

@@ -147,7 +147,7 @@ def test_the_story_is_in_every_form_of_the_audit():
 @pytest.mark.parametrize("form", ["rows", "cells", "sparse cells", "list of rows"])
 def test_trusted_cells_settle_what_the_range_of_p_cannot(form):
     rates = (0.2, 0.0)
-    given, p, truth = simulate(5, 4000, 20, (-1.0, 1.5), rates)
+    given, p, truth = simulate(11, 4000, 20, (-1.0, 1.5), rates)
     rng = np.random.default_rng(0)
     rows = rng.random(4000) < 0.2
     mask = np.repeat(rows[:, None], 20, axis=1) if "rows" in form else rng.random(given.shape) < 0.2
@@ -158,7 +158,7 @@ def test_trusted_cells_settle_what_the_range_of_p_cannot(form):
     audit = mlkit.audit(given, probs, trusted=trusted)
     assert audit.story.kind == MODEL_BETTER
     low, high = audit.story.n_missing
-    assert 0 < 0.95 * low <= wrong_cells(given, truth)[1] <= 1.05 * high  # the curve is an approximation
+    assert 0 < low <= wrong_cells(given, truth)[1] <= high
     assert f"recalibrated on {mask.sum():,} trusted cells" in audit.story.assumption
     cells = audit.cells()
     assert not mask[cells["row"], cells["label"]].any()
@@ -167,11 +167,11 @@ def test_trusted_cells_settle_what_the_range_of_p_cannot(form):
         assert len(patch) > 0
         assert not mask[patch.rows, patch.labels].any()
     fdr = audit.patch(policy="fdr", fdr=0.3)
-    assert np.mean(fdr.new != truth[fdr.rows, fdr.labels]) <= 0.45  # the curve again
+    assert np.mean(fdr.new != truth[fdr.rows, fdr.labels]) <= 0.35
     frame = estimate_noise_rates(given, probs, trusted=trusted)
     assert frame["n_side"].sum() == given.size - mask.sum()
     assert frame.loc[frame["direction"] == "missing", "n_wrong"].sum() == pytest.approx(
-        wrong_cells(given, truth)[1], rel=0.15
+        wrong_cells(given, truth)[1], rel=0.1
     )
     again = pickle.loads(pickle.dumps(audit))
     assert again.to_json() == audit.to_json()

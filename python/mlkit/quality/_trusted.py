@@ -16,7 +16,7 @@ from mlkit.labels.matrix import LabelMatrix
 from mlkit.labels.reading import masked_cells
 from mlkit.quality import _engine, _patching
 
-ENOUGH, ENOUGH_OF_LABEL = 20, 100  # trusted cells with the label, and without it
+ENOUGH, ENOUGH_OF_LABEL = 20, 1000  # trusted cells with the label, and without it
 N_RESAMPLES = 12
 _EDGE = 1e-6
 
@@ -67,9 +67,10 @@ class Trusted:
     def recalibrate(self, cells: Cells, rng: np.random.Generator | None = None) -> Cells:
         """The same cells with probabilities that fit the trusted ones, or with ``rng`` a resample of these.
 
-        Beta calibration (Kull, Silva Filho, Flach, AISTATS 2017): the log-odds are a log p - b log(1 - p) + c with
-        a, b >= 0; for a label by itself where it has enough trusted cells of either value, else for all together. 0
-        stays 0, so that sparse probabilities stay sparse.
+        Beta calibration (Kull, Silva Filho, Flach, AISTATS 2017) with two more terms, for probabilities that end before
+        0 or 1: the log-odds are linear in log p, log(1 - p), p and p^2; for a label by itself where it has enough
+        trusted cells of either value, else for all together (curves from few cells make errors of their own). 0 stays
+        0, so that sparse probabilities stay sparse.
         """
         part = self.part(cells)
         n_labels = cells.shape[1]
@@ -86,23 +87,28 @@ class Trusted:
         if rng is not None:
             drawn = rng.integers(0, given.size, given.size)
             label, given, p = label[drawn], given[drawn], p[drawn]
-        curves = np.tile(_beta(p, given), (n_labels, 1))
+        curves = np.tile(_curve(p, given), (n_labels, 1))
         order = np.argsort(label, kind="stable")
         bounds = np.searchsorted(label[order], np.arange(n_labels + 1))
         for j in np.flatnonzero(np.diff(bounds) >= 2 * ENOUGH_OF_LABEL):
             here = order[bounds[j] : bounds[j + 1]]
             if ENOUGH_OF_LABEL <= given[here].sum() <= here.size - ENOUGH_OF_LABEL:
-                curves[j] = _beta(p[here], given[here])
+                curves[j] = _curve(p[here], given[here])
         return replace(cells, probs=_mapped(cells.probs, curves))
 
     def spread(self, cells: Cells, counted: NDArray[np.bool_]) -> Floats:
-        """Standard deviation, by direction, of the wrong cells in the counted labels over resamples of the trusted."""
+        """Standard error, by direction, of the wrong cells in the counted labels, from resamples of the trusted.
+
+        As wide as the few resamples make it: Student's t in place of the normal quantile.
+        """
+        from scipy.stats import norm, t
+
         rng, totals = np.random.default_rng(0), []
         for _ in range(N_RESAMPLES):
             rest = self.rest(self.recalibrate(cells, rng))
             totals.append(_engine.noise_rates(rest, 0.0, 0.0)[counted, :, 3].sum(axis=0))
-        deviation: Floats = np.std(totals, axis=0, ddof=1)
-        return deviation
+        widened: Floats = np.std(totals, axis=0, ddof=1) * (t.ppf(0.975, N_RESAMPLES - 1) / norm.ppf(0.975))
+        return widened
 
 
 def check_trusted(trusted: Any, cells: Cells) -> Trusted:
@@ -126,28 +132,32 @@ def check_trusted(trusted: Any, cells: Cells) -> Trusted:
     return Trusted(None, marked[known], int(known.sum()))
 
 
-def _beta(p: Floats, given: NDArray[Any]) -> Floats:
-    """a, b and c by maximum likelihood; a slope that would be negative is left out."""
+_TERMS = (np.log, lambda p: -np.log1p(-p), lambda p: p, lambda p: p * p)
+
+
+def _term(p: Floats, k: int) -> Floats:
+    value: Floats = _TERMS[k](np.clip(p, _EDGE, 1 - _EDGE))
+    return value
+
+
+def _curve(p: Floats, given: NDArray[Any]) -> Floats:
+    """Coefficients and constant of the log-odds, by maximum likelihood."""
     from sklearn.linear_model import LogisticRegression
 
-    p = np.clip(p, _EDGE, 1 - _EDGE)
-    features, free = np.stack([np.log(p), -np.log1p(-p)], axis=1), np.array([True, True])
-    while True:
-        model = LogisticRegression(C=1e6, max_iter=1000).fit(features[:, free], given)
-        slopes = np.zeros(2)
-        slopes[free] = model.coef_[0]
-        if (slopes >= 0).all() or free.sum() == 1:
-            return np.array([*np.maximum(slopes, 0), model.intercept_[0]])
-        free &= slopes >= 0
+    features = np.stack([_term(p, k) for k in range(len(_TERMS))], axis=1)
+    model = LogisticRegression(C=1e6, max_iter=2000).fit(features, given)
+    return np.array([*model.coef_[0], model.intercept_[0]])
 
 
 def _mapped(probs: Probabilities, curves: Floats) -> Probabilities:
     from scipy.special import expit
 
     p = np.clip(np.asarray(probs.array, np.float64), 0, 1)
-    a, b, c = curves.T if probs.indices is None else curves[probs.indices].T
-    q = np.clip(p, _EDGE, 1 - _EDGE)
-    out = np.where(p > 0, expit(a * np.log(q) - b * np.log1p(-q) + c), 0.0)
+    chosen = curves if probs.indices is None else curves[probs.indices]
+    odds = np.broadcast_to(chosen[:, -1], p.shape).copy()
+    for k in range(chosen.shape[1] - 1):  # one term at a time: no array of all of them
+        odds += chosen[:, k] * _term(p, k)
+    out = np.where(p > 0, expit(odds), 0.0)
     if probs.indptr is None or probs.indices is None:
         core = _core.labels.Scores(out, False)
     else:
