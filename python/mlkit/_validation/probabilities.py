@@ -39,6 +39,10 @@ class Probabilities:
     def dtype(self) -> np.dtype[Any]:
         return self.array.dtype
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Compiled views are left out of a pickle, and made again."""
+        return _rebuild, (self.shape, np.asarray(self.array), self.indptr, self.indices, self.clip, self.nan_mask)
+
     def take(self, rows: NDArray[np.int64]) -> Probabilities:
         """The probabilities of chosen rows, copied."""
         shape = (rows.size, self.shape[1])
@@ -61,6 +65,14 @@ class Probabilities:
         indices, array = self.indices[stored], self.array[stored]
         core = _core.labels.Scores(indptr, indices, array, shape[1], self.clip)
         return Probabilities(shape, array, indptr, indices, core, self.clip)
+
+
+def _rebuild(shape: tuple[int, int], array: Any, indptr: Any, indices: Any, clip: bool, nan_mask: Any) -> Probabilities:
+    if indptr is None:
+        core = _core.labels.Scores(array, clip)
+    else:
+        core = _core.labels.Scores(indptr, indices, array, shape[1], clip)
+    return Probabilities(shape, array, indptr, indices, core, clip, nan_mask)
 
 
 def read_probabilities(value: Any, label_names: Sequence[str] | None, *, force: bool) -> Any:

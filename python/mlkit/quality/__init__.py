@@ -6,12 +6,14 @@ from mlkit.quality.issues import find_cell_issues, find_label_issues
 from mlkit.quality.noise import estimate_noise_rates
 from mlkit.quality.patch import CellPatch
 from mlkit.quality.scores import get_cell_quality_scores, get_label_quality_scores
+from mlkit.quality.state import LabelQualityState
 from mlkit.quality.suggest import suggest_labels
 from mlkit.quality.thresholds import compute_confident_joint, get_confident_thresholds
 
 __all__ = [
     "CellPatch",
     "LabelAudit",
+    "LabelQualityState",
     "LabelQualityWarning",
     "compute_confident_joint",
     "estimate_noise_rates",

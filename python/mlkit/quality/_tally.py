@@ -81,6 +81,9 @@ class _Gone(Probabilities):
     def __init__(self, shape: tuple[int, int]) -> None:
         object.__setattr__(self, "shape", shape)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _Gone, (self.shape,)
+
     def __getattr__(self, name: str) -> NoReturn:
         if name.startswith("__"):
             raise AttributeError(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,6 +85,21 @@ def label_status(n_positive: Counts, n_negative: Counts, auc: Floats, needed: in
     for j in np.flatnonzero(kind == UNTRUSTED):
         text[j] = f"untrusted: AUC {auc[j]:.2f}"
     return LabelStatus(kind, text, needed)
+
+
+def judge(
+    n_positive: Counts, n_negative: Counts, auc: Floats, needed: int, disagreements: Callable[[], Counts]
+) -> tuple[LabelStatus, Remark | None]:
+    """The status of each label, and whether the model seems to have seen the labels.
+
+    ``disagreements`` counts each label's cells of which the model's likelier outcome is the other one; it is called
+    only where that matters.
+    """
+    status = label_status(n_positive, n_negative, auc, needed)
+    suspects = too_good(status, auc)
+    if suspects is None:
+        return status, None
+    return status, in_sample(status, suspects, disagreements(), n_positive + n_negative)
 
 
 def too_good(status: LabelStatus, auc: Floats) -> Mask | None:

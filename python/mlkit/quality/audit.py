@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlkit import _core
 from mlkit._progress import steps
 from mlkit._validation.arrays import read_array, take_rows
 from mlkit._validation.cells import Cells, check_cells
 from mlkit._validation.params import check_choice, check_ids, check_integer, described, list_labels, suggest
-from mlkit._validation.probabilities import Probabilities
 from mlkit.quality import _engine, _stories, _trust
 from mlkit.quality._trusted import Trusted, check_trusted
 
@@ -146,11 +144,9 @@ def audit(
     next(under_way)
     auc = _engine.label_auc(cells)
     needed = max(min_support, 0 if folds is None else len(folds))
-    status = _trust.label_status(cells.n_positive, cells.n_negative, auc[:, 0], needed)
-    in_sample = None
-    if (suspects := _trust.too_good(status, auc[:, 0])) is not None:
-        disagreements = _engine.count_disagreements(cells).sum(axis=1)
-        in_sample = _trust.in_sample(status, suspects, disagreements, cells.n_positive + cells.n_negative)
+    status, in_sample = _trust.judge(
+        cells.n_positive, cells.n_negative, auc[:, 0], needed, lambda: _engine.count_disagreements(cells).sum(axis=1)
+    )
 
     next(under_way)
     flagger.exclude(status.is_excluded)
@@ -662,35 +658,6 @@ class LabelAudit:
     def _split(self, numbers: NDArray[Any], bounds: NDArray[Any]) -> list[list[Any]]:
         flat, ends = self._name_column(numbers).tolist(), bounds.tolist()
         return [flat[begin:end] for begin, end in itertools.pairwise(ends)]
-
-    def __getstate__(self) -> dict[str, Any]:
-        """What a pickle holds: compiled views of the probabilities are left out, and made again."""
-        state = self.__dict__.copy()
-        cells: Cells = state.pop("_cells")
-        recalibrated: Cells = state.pop("_recalibrated")
-        state["_labels"], state["_n_threads"] = cells.labels, cells.n_threads
-        state["_probs"] = _arrays(cells.probs)
-        state["_own_probs"] = None if recalibrated is cells else _arrays(recalibrated.probs)
-        return state
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        labels, n_threads = state.pop("_labels"), state.pop("_n_threads")
-        probs, own = state.pop("_probs"), state.pop("_own_probs")
-        cells = Cells(labels, _from_arrays(*probs), n_threads)
-        recalibrated = cells if own is None else Cells(labels, _from_arrays(*own), n_threads)
-        self.__dict__.update(state, _cells=cells, _recalibrated=recalibrated)
-
-
-def _arrays(probs: Probabilities) -> tuple[Any, ...]:
-    return probs.shape, np.asarray(probs.array), probs.indptr, probs.indices, probs.clip
-
-
-def _from_arrays(shape: tuple[int, int], array: Any, indptr: Any, indices: Any, clip: bool) -> Probabilities:
-    if indptr is None:
-        core = _core.labels.Scores(array, clip)
-    else:
-        core = _core.labels.Scores(indptr, indices, array, shape[1], clip)
-    return Probabilities(shape, array, indptr, indices, core, clip)
 
 
 def _plain(column: Any) -> list[Any]:
