@@ -36,3 +36,45 @@ def row_sums(labels: NDArray[np.int8], at_one: Any, at_zero: Any) -> list[float]
         sum((at_one if value == 1 else at_zero)[j] for j, value in enumerate(row) if value >= 0)
         for row in labels.tolist()
     ]
+
+
+EDGES = (0.001, 0.003, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
+
+
+def _bin(p: float) -> int:
+    return sum(edge < p for edge in EDGES)
+
+
+def believable(p: float, column: Any, given: Any, value: int) -> float:
+    """The model's chance p of ``value``, or the share of the known cells like it with that value; 0 above 1/2."""
+    if p > 0.5:
+        return 0.0
+    alike = [y for q, y in zip(column, given) if y >= 0 and _bin(q) == _bin(p)]
+    return max(p, (sum(y == value for y in alike) + 0.5) / (len(alike) + 1))
+
+
+def swap_rows(labels: Any, flags: Any, a: int, b: int) -> list[int]:
+    return [i for i, y in enumerate(labels) if y[a] == 1 and y[b] == 0 and flags[i][a] and flags[i][b]]
+
+
+def swap_bound(labels: Any, probs: Any, a: int, b: int) -> float:
+    total = 0.0
+    for y, p in zip(labels, probs):
+        if y[a] >= 0 and y[b] >= 0 and p[a] <= 0.5 < p[b]:
+            given = believable(p[a], probs[:, a], labels[:, a], 1)
+            total += min(given, believable(1 - p[b], 1 - probs[:, b], labels[:, b], 0))
+    return total
+
+
+def implied_rows(labels: Any, flags: Any, a: int, b: int) -> list[int]:
+    return [
+        i for i, y in enumerate(labels) if y[a] == 1 and not flags[i][a] and y[b] == 0 and flags[i][b]
+    ]  # fmt: skip
+
+
+def implied_bound(labels: Any, probs: Any, a: int, b: int) -> float:
+    return sum(
+        believable(1 - p[b], 1 - probs[:, b], labels[:, b], 0)
+        for y, p in zip(labels, probs)
+        if y[a] == 1 and y[b] >= 0 and p[b] > 0.5
+    )
