@@ -78,3 +78,18 @@ def implied_bound(labels: Any, probs: Any, a: int, b: int) -> float:
         for y, p in zip(labels, probs)
         if y[a] == 1 and y[b] >= 0 and p[b] > 0.5
     )
+
+
+def violations(labels: Any, orphan: Any, implies: Any, excludes: Any, counts: Any) -> list[tuple[int, str, int, int]]:
+    """(row, kind, label, other) of every broken rule."""
+    found = []
+    for i, y in enumerate(labels.tolist()):
+        found += [(i, "orphan", a, b) for a, b in orphan if y[a] == 1 and y[b] == 0]
+        found += [(i, "implies", a, b) for a, b in implies if y[a] == 1 and y[b] == 0]
+        found += [(i, "excludes", a, b) for a, b in excludes if y[a] == 1 and y[b] == 1]
+        for place, (members, low, high) in enumerate(counts):
+            n_given = sum(y[j] == 1 for j in members)
+            n_possible = n_given + sum(y[j] < 0 for j in members)
+            found += [(i, "count", place, n_given)] if n_given > high or n_possible < low else []
+    kinds = ["orphan", "implies", "excludes", "count"]
+    return sorted(found, key=lambda v: (kinds.index(v[1]), v[0], v[2], v[3]))

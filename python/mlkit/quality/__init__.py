@@ -6,6 +6,7 @@ from mlkit.quality.issues import find_cell_issues, find_label_issues
 from mlkit.quality.noise import estimate_noise_rates
 from mlkit.quality.pairs import label_pair_issues
 from mlkit.quality.row_order import row_order_scan
+from mlkit.quality.rules import rule_violations
 from mlkit.quality.scores import get_cell_quality_scores, get_label_quality_scores
 from mlkit.quality.thresholds import compute_confident_joint, get_confident_thresholds
 
@@ -21,4 +22,5 @@ __all__ = [
     "get_label_quality_scores",
     "label_pair_issues",
     "row_order_scan",
+    "rule_violations",
 ]
