@@ -23,6 +23,7 @@ _STATUS = (
     "no_positive",
     "no known cell",
 )
+OTHER_ERRORS, OTHER_SHARE = 5.0, 0.2  # a mean probability is off by more than so many standard errors, and by so much
 IN_SAMPLE_AUC, IN_SAMPLE_DISAGREEMENT = 0.9995, 0.001
 FOLD_SPREAD, FOLD_ERRORS = 0.1, 4.0  # a shift is larger than the one and than so many standard errors
 
@@ -103,6 +104,27 @@ def in_sample(status: LabelStatus, suspects: Mask, disagreements: Counts, known:
         "in_sample",
         f"probabilities look in-sample: in {n:,} of {counted(n_judged, 'label')} the AUC is above {IN_SAMPLE_AUC} and "
         f"the model contradicts less than {percent(IN_SAMPLE_DISAGREEMENT)} of the cells; audit with out-of-fold ones",
+    )
+
+
+def other_labels(status: LabelStatus, thresholds: Floats, n_positive: Counts, n_negative: Counts) -> Remark | None:
+    """Some labels are given much oftener than the model says and others much less often: what it was fitted to had them
+    elsewhere. A model that is merely not calibrated errs in one direction."""
+    known = n_positive + n_negative
+    present = np.where(n_positive > 0, thresholds[:, 1], 0.0) * n_positive
+    expected = present + np.where(n_negative > 0, 1 - thresholds[:, 0], 0.0) * n_negative
+    rate = np.clip(expected / np.maximum(known, 1), 0, 1)
+    gap = expected - n_positive
+    judged = (status.kind == OK) | (status.kind == UNTRUSTED)
+    is_off = judged & (np.abs(gap) > OTHER_ERRORS * np.sqrt(known * rate * (1 - rate)))
+    is_off &= np.abs(gap) > OTHER_SHARE * np.maximum(expected, n_positive)
+    n_rarer, n_oftener = int(np.count_nonzero(is_off & (gap > 0))), int(np.count_nonzero(is_off & (gap < 0)))
+    if min(n_rarer, n_oftener) < max(3, 0.05 * np.count_nonzero(judged)):
+        return None
+    return Remark(
+        "other_labels",
+        f"probabilities were fitted to other labels than these: {counted(n_oftener, 'label')} are given much oftener "
+        f"than their mean probability says and {n_rarer:,} much less often; compute them again from these labels",
     )
 
 

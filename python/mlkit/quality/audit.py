@@ -18,7 +18,11 @@ from mlkit._validation.arrays import read_array, take_rows
 from mlkit._validation.cells import Cells, check_cells
 from mlkit._validation.params import check_choice, check_ids, check_integer, described, list_labels, suggest
 from mlkit._validation.probabilities import Probabilities
-from mlkit.quality import _engine, _trust
+from mlkit._validation.rules import check_rules
+from mlkit.quality import _engine, _evidence, _trust
+from mlkit.quality.pairs import pair_table
+from mlkit.quality.row_order import break_table
+from mlkit.quality.rules import violation_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,6 +38,8 @@ def audit(
     label_names: Sequence[str] | None = None,
     ids: Any = None,
     unknown: Any = None,
+    hierarchy: Any = None,
+    rules: Any = None,
     filter_by: str = "prune_by_noise_rate",
     min_support: int = 10,
     fold_ids: Any = None,
@@ -53,6 +59,8 @@ def audit(
         that has not seen its labels.
     ids : sequence of length n_samples, optional
         Distinct names of the examples; default: row numbers.
+    hierarchy, rules : optional
+        What must hold between labels: see :func:`mlkit.quality.rule_violations`.
     filter_by : str, default="prune_by_noise_rate"
         See :func:`mlkit.quality.find_label_issues`.
     min_support : int, default=10
@@ -65,8 +73,9 @@ def audit(
     Returns
     -------
     LabelAudit
-        Its ``labels``, ``cells()`` and ``examples()`` are frames, ``summary`` the numbers on the whole, ``trust`` what
-        limits them.
+        Its ``labels``, ``cells()`` and ``examples()`` are frames, ``summary`` the numbers on the whole, ``evidence``
+        what no score of a cell shows (with ``breaks()``, ``pairs()`` and ``violations()`` behind it), ``trust`` what
+        limits the findings.
 
     Raises
     ------
@@ -82,7 +91,10 @@ def audit(
     Nothing is flagged in labels that the model ranks no better than chance, that have fewer than ``min_support``
     examples on one side, or that are never given; their scores are kept, and ``trust`` names them.
 
-    Six passes over the probabilities; O(stored) for sparse input. Same bits for every ``n_jobs``.
+    Evidence is reported when it is beyond chance (each kind at level 0.01, corrected for the number of labels or pairs)
+    or, for rules, certain.
+
+    Seven passes over the probabilities; O(stored) for sparse input. Same bits for every ``n_jobs``.
 
     Examples
     --------
@@ -105,7 +117,7 @@ def audit(
     """
     check_choice("filter_by", filter_by, _engine.FILTERS)
     check_integer("min_support", min_support, low=0)
-    plan = ["reading", "thresholds", "joint", "ranking by label", "flags", "scores"]
+    plan = ["reading", "thresholds", "joint", "ranking by label", "flags", "scores", "evidence"]
     under_way = steps(plan, "audit", progress)
 
     next(under_way)
@@ -122,6 +134,7 @@ def audit(
     )
     own_ids = None if ids is None else check_ids(ids, cells.shape[0]).copy()
     folds = None if fold_ids is None else _check_folds(fold_ids, cells.shape[0])
+    checked_rules = check_rules(hierarchy, rules, cells.shape[1], cells.label_names)
 
     next(under_way)
     thresholds = _engine.thresholds(cells)
@@ -145,6 +158,10 @@ def audit(
 
     next(under_way)
     scores = _engine.row_scores(cells)
+
+    next(under_way)
+    other_labels = _trust.other_labels(status, thresholds, cells.n_positive, cells.n_negative)
+    evidence = _evidence.gather(cells, flagged, status, checked_rules, probs_fit=other_labels is None)
     for _ in under_way:  # closes the bar
         pass
     return LabelAudit(
@@ -155,7 +172,9 @@ def audit(
         auc=auc,
         status=status,
         in_sample=in_sample,
+        other_labels=other_labels,
         fold_spread=fold_spread,
+        evidence=evidence,
         ids=own_ids,
         filter_by=filter_by,
         min_support=min_support,
@@ -221,6 +240,8 @@ class LabelAudit:
         folds.
     trust : DataFrame
         What limits or qualifies the findings, most serious first: ``kind``, ``is_warning``, ``text``.
+    evidence : DataFrame
+        What no score of a cell shows, most damning first: ``kind``, ``text``.
     scores : ndarray of shape (n_samples,)
         Each example's label quality score; lower is more suspicious.
 
@@ -245,7 +266,9 @@ class LabelAudit:
         auc: NDArray[np.float64],
         status: _trust.LabelStatus,
         in_sample: _trust.Remark | None,
+        other_labels: _trust.Remark | None,
         fold_spread: _trust.FoldSpread | None,
+        evidence: _evidence.Evidence,
         ids: NDArray[Any] | None,
         filter_by: str,
         min_support: int,
@@ -257,6 +280,7 @@ class LabelAudit:
         self._auc = auc
         self._status = status
         self._fold_spread = fold_spread
+        self._evidence = evidence
         self._ids = ids
         self.filter_by = filter_by
         self.min_support = min_support
@@ -267,6 +291,7 @@ class LabelAudit:
         names = cells.label_names
         remarks = [
             in_sample,
+            other_labels,
             _trust.incomplete(int(self._n_spurious.sum()), int(self._n_missing.sum()), cells.labels.background),
             _trust.zeros(int(np.count_nonzero(flagged.p[flagged.given == 1] == 0)), int(self._n_spurious.sum())),
             None if fold_spread is None else _trust.fold_shift(fold_spread, status, names),
@@ -435,8 +460,47 @@ class LabelAudit:
         records = [(r.kind, r.is_warning, r.text) for r in self._remarks]
         return pd.DataFrame(records, columns=["kind", "is_warning", "text"])
 
+    @property
+    def evidence(self) -> pd.DataFrame:
+        """What breaks along the rows, goes wrong in pairs, or violates rules."""
+        import pandas as pd
+
+        return pd.DataFrame([(r.kind, r.text) for r in self._evidence.remarks], columns=["kind", "text"])
+
+    def breaks(self) -> pd.DataFrame:
+        """List the rows after which labels are given, or flagged, at other rates.
+
+        Returns
+        -------
+        DataFrame
+            As :func:`mlkit.quality.row_order_scan` with the flags of this audit.
+        """
+        return break_table(self._evidence.breaks, self.label_names)
+
+    def pairs(self) -> pd.DataFrame:
+        """List the pairs of labels that are wrong together.
+
+        Returns
+        -------
+        DataFrame
+            As :func:`mlkit.quality.label_pair_issues`, without the labels in which nothing is flagged.
+        """
+        return pair_table(self._evidence.pairs, self.label_names)
+
+    def violations(self) -> pd.DataFrame:
+        """List the examples that break the hierarchy or the rules.
+
+        Returns
+        -------
+        DataFrame
+            As :func:`mlkit.quality.rule_violations`, with the examples' ``id`` in front.
+        """
+        frame = violation_table(self._evidence.violations, self.label_names)
+        frame.insert(0, "id", self._id_column(frame["row"].to_numpy()))
+        return frame
+
     def to_json(self) -> str:
-        """Return summary, trust and labels as JSON text, null where a number is NaN."""
+        """Return summary, evidence, trust and labels as JSON text, null where a number is NaN."""
         summary, labels = self.summary, self.labels
         head = {
             "filter_by": self.filter_by,
@@ -445,6 +509,7 @@ class LabelAudit:
                 name: {"value": value, "share": share}
                 for name, value, share in zip(summary.index, _plain(summary["value"]), _plain(summary["share"]))
             },
+            "evidence": [{"kind": r.kind, "text": r.text} for r in self._evidence.remarks],
             "trust": [{"kind": r.kind, "is_warning": r.is_warning, "text": r.text} for r in self._remarks],
         }
         encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
@@ -518,10 +583,76 @@ class LabelAudit:
 
         return plots.plot_score_hist(self, None if label is None else self._label_number(label), ax=ax)
 
+    def plot_breaks(self, *, ax: Any = None) -> Any:
+        """Draw the cumulative sums of the labels that break along the rows, and where.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; default: a new figure.
+
+        Returns
+        -------
+        matplotlib Axes
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed (extra ``plot``).
+        """
+        from mlkit.quality import _evidence_plots
+
+        return _evidence_plots.plot_breaks(self._evidence, self._cells.labels, ax=ax)
+
+    def plot_pairs(self, *, top: int = 20, ax: Any = None) -> Any:
+        """Draw the pairs of labels that are wrong together, beside what chance allows.
+
+        Parameters
+        ----------
+        top : int, default=20
+            How many pairs.
+        ax : matplotlib Axes, optional
+            Where to draw; default: a new figure.
+
+        Returns
+        -------
+        matplotlib Axes
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed (extra ``plot``).
+        """
+        from mlkit.quality import _evidence_plots
+
+        return _evidence_plots.plot_pairs(self._evidence, top=check_integer("top", top, low=1), ax=ax)
+
+    def plot_violations(self, *, ax: Any = None) -> Any:
+        """Draw where along the rows rules are broken.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; default: a new figure.
+
+        Returns
+        -------
+        matplotlib Axes
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed (extra ``plot``).
+        """
+        from mlkit.quality import _evidence_plots
+
+        return _evidence_plots.plot_violations(self._evidence, ax=ax)
+
     def __repr__(self) -> str:
         n, n_labels = self.shape
         size = f"{_trust.counted(n, 'example')} x {_trust.counted(n_labels, 'label')}"
         lines = [f"LabelAudit: {size} ({self.filter_by})"]
+        lines += [f"  ! {remark.text}" for remark in self._evidence.remarks]
         for name, value, share in self.summary.itertuples():
             indented = f"  {name}" if name == AT_RANDOM else name
             lines.append(f"  {indented:<46}{value:>14,}{_trust.percent(share):>12}".rstrip())
