@@ -49,7 +49,8 @@ def believable(p: float, column: Any, given: Any, value: int) -> float:
     """The model's chance p of ``value``, or the share of the known cells like it with that value; 0 above 1/2."""
     if p > 0.5:
         return 0.0
-    alike = [y for q, y in zip(column, given) if y >= 0 and _bin(q) == _bin(p)]
+    unsaid = [(q, y) for q, y in zip(column, given) if y >= 0 and (q <= 0.5 if value else q < 0.5)]
+    alike = [y for q, y in unsaid if _bin(q) == _bin(p)]
     return max(p, (sum(y == value for y in alike) + 0.5) / (len(alike) + 1))
 
 

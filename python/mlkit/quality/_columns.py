@@ -28,9 +28,9 @@ class Label:
         self.spurious = flagged[given[flagged] == 1]
         self.missing = flagged[given[flagged] == 0]
         self.said = np.flatnonzero((p > 0.5) & (given >= 0))
-        known = np.ones(p.size, bool) if not self.unknown.size else given >= 0
-        self._seen_given = _shares(p, given == 1, known)
-        self._seen_absent = _shares(1 - p, given == 0, known)
+        unsaid = np.flatnonzero((p <= 0.5) & (given >= 0))
+        self._seen_given = _shares(p[unsaid], given[unsaid] == 1)
+        self._seen_absent = _shares(1 - p[self.said], given[self.said] == 0)
 
     def chance_of_given(self, rows: Counts) -> Floats:
         """Largest believable chance that the label is given, against the model: 0 where it says so or unknown."""
@@ -49,13 +49,12 @@ class Label:
         return both.size / known.size if known.size else float("nan")
 
 
-def _shares(p: Floats, happened: Mask, known: Mask) -> Floats:
-    """How often what has probability p happened, by bins of p up to 1/2."""
+def _shares(p: Floats, happened: Mask) -> Floats:
+    """How often what has probability p, at most 1/2, happened, by bins of p."""
     bins = np.searchsorted(_EDGES, p)
-    n_all = np.bincount(bins[known], minlength=_EDGES.size + 1)
-    n = np.bincount(bins[known & happened], minlength=_EDGES.size + 1)
-    shares: Floats = (n + 0.5) / (n_all + 1)
-    shares[-1] = 0.0  # above 1/2 it is what the model says
+    n_all = np.bincount(bins, minlength=_EDGES.size)
+    n = np.bincount(bins[happened], minlength=_EDGES.size)
+    shares: Floats = np.append((n + 0.5) / (n_all + 1), 0.0)  # above 1/2 it is what the model says
     return shares
 
 

@@ -26,6 +26,7 @@ Mask = NDArray[np.bool_]
 
 FEWEST = 3  # rows that a pair must have
 MOST = 25  # pairs that are looked at closely
+SURPRISE = 0.01  # of meetings, if flags were independent
 IMPLIED = 0.75  # share of the rows with one label that carry the other
 _WORK = 20_000_000  # pairs of cells that are counted at a time
 KINDS = ("swap", "implied", "confusable")
@@ -103,8 +104,8 @@ def label_pair_issues(
     Poisson tail.
 
     Every p-value is multiplied by the number of ordered pairs of labels. Pairs are counted from the flags, those of
-    fewer than three rows are dropped, and of either
-    kind the 25 that stand out most are examined. Ties by label number.
+    fewer than three rows are dropped, and of either kind the 25 are examined that stand out most from flags that fall
+    independently (p at most 0.01). Ties by label number.
 
     References
     ----------
@@ -183,14 +184,17 @@ def _given(cells: Cells) -> csr_array:
 
 
 def _candidates(left: csr_array, right: csr_array) -> list[tuple[int, int]]:
-    """Pairs of columns that meet in at least ``FEWEST`` rows: the ``MOST`` that stand out from independent ones."""
+    """Pairs of columns that meet in at least ``FEWEST`` rows, more than independent ones would: the ``MOST`` that do
+    so most."""
     from scipy.special import pdtrc
 
     n = left.shape[0]
     n_left, n_right = (np.bincount(side.indices, minlength=side.shape[1]) for side in (left, right))
     a, b, count = (np.concatenate(parts) for parts in zip(*_meetings(left, right)))
-    surprise = pdtrc(count - 1, n_left[a] * (n_right[b] / n))
-    order = np.lexsort((b, a, -count / (n_left[a] * (n_right[b] / n)), surprise))[:MOST]
+    expected = n_left[a] * (n_right[b] / n)
+    surprise = pdtrc(count - 1, expected)
+    order = np.lexsort((b, a, -count / expected, surprise))[:MOST]
+    order = order[surprise[order] <= SURPRISE]
     return list(zip(a[order].tolist(), b[order].tolist()))
 
 
@@ -266,8 +270,16 @@ def _more_than(count: int, expected: float) -> float:
 
 
 def _p_even(rows: Counts, n: int) -> float:
-    """Two-sample Kolmogorov-Smirnov test of places, ascending, among the other ones of ``n``."""
-    return _p_same_places(rows, np.setdiff1d(np.arange(n), rows, assume_unique=True))
+    """Two-sample Kolmogorov-Smirnov test of places, ascending, against the other ones of ``n``."""
+    from scipy.special import kolmogorov
+
+    k = rows.size
+    if not 0 < k < n:
+        return 1.0
+    before = np.arange(k)
+    others = (rows - before) / (n - k)
+    distance = max(float((others - before / k).max()), float(((before + 1) / k - others).max()))
+    return float(kolmogorov(distance * math.sqrt(k * (n - k) / n)))
 
 
 def _p_same_places(one: Counts, other: Counts) -> float:
