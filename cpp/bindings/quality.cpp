@@ -341,7 +341,8 @@ void register_row_order(py::module_& m) {
                     "largest_excursions: expected one count for each label");
             Excursions found = without_gil(
                 [&] { return largest_excursions(labels.view, n_positive.data(), n_known.data(), team(n_threads)); });
-            return py::make_tuple(to_numpy(std::move(found.place)), to_numpy(std::move(found.height)));
+            return py::make_tuple(to_numpy(std::move(found.highest)), to_numpy(std::move(found.high)),
+                                  to_numpy(std::move(found.lowest)), to_numpy(std::move(found.low)));
         },
         py::arg("labels"), py::arg("n_positive").noconvert(), py::arg("n_known").noconvert(), py::arg("n_threads"));
     m.def(

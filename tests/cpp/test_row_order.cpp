@@ -44,8 +44,8 @@ TEST(excursions_do_not_depend_on_threads) {
         const auto one = quality::largest_excursions(m.view, m.positive.data(), m.known.data(), {1});
         for (const int n_threads : {2, 3, 7}) {
             const auto many = quality::largest_excursions(m.view, m.positive.data(), m.known.data(), {n_threads});
-            CHECK(many.place == one.place);
-            CHECK(many.height == one.height);
+            CHECK(many.highest == one.highest && many.lowest == one.lowest);
+            CHECK(many.high == one.high && many.low == one.low);
         }
     }
 }
@@ -58,6 +58,6 @@ TEST(a_label_given_in_the_last_rows_only_is_furthest_off_before_them) {
     const std::vector<Index> positive{2}, known{10};
     const LabelView view{10, 1, indptr.data(), indices.data(), nullptr, Background::negative};
     const auto found = quality::largest_excursions(view, positive.data(), known.data(), {1});
-    CHECK(found.place[0] == 8);
-    CHECK(found.height[0] == -16);
+    CHECK(found.lowest[0] == 8 && found.low[0] == -16);
+    CHECK(found.highest[0] == 0 && found.high[0] == 0);
 }

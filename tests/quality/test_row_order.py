@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
-from scipy.special import kolmogorov
 from scipy.stats import ks_2samp
 
 from mlkit import _core
 from mlkit.labels import as_label_matrix
 from mlkit.quality import row_order_scan
 from mlkit.quality._shift import row_sums
+from mlkit.quality.row_order import kuiper
 from reference import evidence as oracle
 
 COLUMNS = [
@@ -55,8 +55,7 @@ def test_excursions_equal_the_plain_sums(shape, unknown):
         labels = three_valued(np.random.default_rng([seed, *shape]), *shape, unknown)
         expected = [oracle.excursion(column) for column in labels.T]
         for matrix in both_forms(labels):
-            place, height = excursions(matrix)
-            assert list(zip(place.tolist(), height.tolist())) == expected
+            assert list(zip(*(column.tolist() for column in excursions(matrix)))) == expected
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 2), (60, 8), (300, 5)])
@@ -93,14 +92,26 @@ def test_excursions_have_the_same_bits_for_any_number_of_threads(n_jobs):
             assert one.tobytes() == many.tobytes()
 
 
-def test_the_statistic_is_the_kolmogorov_smirnov_distance_of_the_places():
+def test_the_statistic_is_that_of_kuiper():
     labels = drawn(np.random.default_rng(2), 300, 1)
     labels[200:] |= (np.random.default_rng(3).random((100, 1)) < 0.6).astype(np.int8)
     places = np.arange(300)
-    distance = ks_2samp(places[labels[:, 0] == 1], places[labels[:, 0] == 0], method="asymp").statistic
-    n1, n0 = int(labels.sum()), int((labels == 0).sum())
+    one, other = places[labels[:, 0] == 1], places[labels[:, 0] == 0]
+    above, below = (ks_2samp(one, other, alternative=side, method="asymp") for side in ("less", "greater"))
+    distance = above.statistic + below.statistic
     found = row_order_scan(labels)
-    assert found["p_value"].tolist() == pytest.approx([kolmogorov(distance * np.sqrt(n1 * n0 / 300))], rel=1e-9)
+    assert found["p_value"].tolist() == pytest.approx(
+        kuiper(np.array([distance * np.sqrt(one.size * other.size / 300)]))
+    )
+
+
+def test_kuipers_law_has_its_published_quantiles():
+    """Stephens, "Use of the Kolmogorov-Smirnov ... Statistics Without Extensive Tables", JRSS B 32, 1970, table 1."""
+    quantiles = {1.620: 0.10, 1.747: 0.05, 1.862: 0.025, 2.001: 0.01}
+    np.testing.assert_allclose(kuiper(np.array(list(quantiles))), list(quantiles.values()), rtol=0.01)
+    assert kuiper(np.array([0.0, 0.2])).tolist() == [1.0, 1.0]
+    assert kuiper(np.array([12.0]))[0] == pytest.approx(2 * (4 * 144 - 1) * np.exp(-288.0))
+    assert (np.diff(kuiper(np.linspace(0, 5, 2001))) <= 0).all()
 
 
 # ------------------------------------------------------------------------------------------------------- what is found

@@ -8,18 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def excursion(column: NDArray[np.int8]) -> tuple[int, int]:
-    """First place with the largest |m c - n1 k| and that number, signed."""
+def excursion(column: NDArray[np.int8]) -> tuple[int, int, int, int]:
+    """First place and value of the highest m c - n1 k, and of the lowest."""
     known = int((column >= 0).sum())
     n_positive = int((column == 1).sum())
-    place = height = c = k = 0
+    highest = high = lowest = low = c = k = 0
     for i, value in enumerate(column.tolist()):
         c += value == 1
         k += value >= 0
         here = known * c - n_positive * k
-        if abs(here) > abs(height):
-            place, height = i + 1, here
-    return place, height
+        if here > high:
+            highest, high = i + 1, here
+        if here < low:
+            lowest, low = i + 1, here
+    return highest, high, lowest, low
 
 
 def shared_excursion(labels: NDArray[np.int8], weight: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -96,7 +96,7 @@ def row_order_scan(
     better than no shift does [2]_, explains at least half of the change, and makes frequencies correlate better than
     columns in random order would; each corrected for the number of shifts tried.
 
-    Rows in an order of their own (by time, by source) do break, without any error. Of two equal excursions the
+    Rows in an order of their own (by time, by source) do break, without any error. Of two equal extremes the
     earlier row counts. O(stored + labels) time for each search. Same bits for every ``n_jobs``.
 
     References
@@ -105,6 +105,7 @@ def row_order_scan(
        (binary segmentation).
     .. [2] Vuong, "Likelihood Ratio Tests for Model Selection and Non-Nested Hypotheses", Econometrica 57, 1989,
        Theorem 5.1.
+    .. [3] Kuiper, "Tests Concerning Random Points on a Circle", Indagationes Mathematicae 63, 1960.
 
     Examples
     --------
@@ -169,26 +170,26 @@ class _Scan:
     """The excursions of one run of rows: of each label and, as a last one, of the rows' sums."""
 
     def __init__(self, part: LabelMatrix, n_threads: int) -> None:
-        from scipy.special import kolmogorov
-
         self._part, self._n_threads = part, n_threads
         positive, negative = part._count(n_threads)
         known = positive + negative
-        place, height = _core.quality.largest_excursions(part._core, positive, known, n_threads)
+        highest, high, lowest, low = _core.quality.largest_excursions(part._core, positive, known, n_threads)
         varies = (positive > 0) & (negative > 0)
         self._rate = np.divide(positive, known, out=np.zeros(known.size), where=known > 0)
         # 1 / (m p q) where a label varies: S^2 times this is a squared excursion in standard errors
         self._weight = np.divide(known, positive * np.maximum(negative, 1), out=np.zeros(known.size), where=varies)
-        self._square = self._weight * (height / np.maximum(known, 1)) ** 2
-        self._place = place
+        scale = np.sqrt(self._weight) / np.maximum(known, 1)
+        self._square = (np.maximum(high, -low) * scale) ** 2
+        self._place = np.where(high >= -low, highest, lowest)
         sums = row_sums(part, 1 - self._rate, -self._rate)
         total = np.cumsum(sums - sums.mean())
+        spread = max(0.0, float(total.max())) - min(0.0, float(total.min()))
         variance = float(sums.var() * sums.size)
         row_varies = variance > _ROUNDING * sums.size and np.count_nonzero(varies) > 1
         self._row_square = total**2 / variance if row_varies else np.zeros(sums.size)
         self._n_tests = int(np.count_nonzero(varies)) + int(row_varies)
-        self._p = np.where(varies, kolmogorov(np.sqrt(self._square)), 1.0)
-        self._row_p = float(kolmogorov(np.sqrt(self._row_square.max()))) if row_varies else 1.0
+        self._p = np.where(varies, kuiper((high - low) * scale), 1.0)
+        self._row_p = float(kuiper(np.array([spread / np.sqrt(variance)]))[0]) if row_varies else 1.0
 
     def shared_break(self, level: float) -> tuple[int, float, Counts] | None:
         """Rows before the most certain break, its corrected p-value, and the labels that break there."""
@@ -228,6 +229,13 @@ class _Scan:
         here = self._weight[changed] * height**2 / (place / n * (1 - place / n))
         sharing: Counts = changed[self._square[changed] / (own * (1 - own)) - here <= APART]
         return sharing
+
+
+def kuiper(x: Floats) -> Floats:
+    """P(range of a Brownian bridge > x), the limit law of Kuiper's statistic."""
+    k = np.arange(1, 20)[:, None] * np.maximum(x, 0.4)  # below 0.4 it is 1 to fifteen digits
+    terms = (4 * k**2 - 1) * np.exp(-2 * k**2)
+    return np.where(x < 0.4, 1.0, np.minimum(1.0, 2 * terms.sum(axis=0)))
 
 
 def flag_matrix(labels: LabelMatrix, flagged: _engine.FlaggedCells) -> LabelMatrix:

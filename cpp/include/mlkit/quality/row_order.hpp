@@ -2,10 +2,10 @@
 // Does the frequency of a label change along the rows?
 //
 // Of a label with n1 positives among m known cells, c of them among the first k, the cumulative sum is
-// S = c - k n1 / m. Its largest excursion |S| m / (n1 (m - n1)) is the two-sample Kolmogorov-Smirnov distance between
-// the places of the positives and those of the negatives, so its law under exchangeable rows is known. In whole
-// numbers, H = m c - n1 k = m S: no rounding, hence the same answer however the rows are shared out. Between stored
-// cells S is straight, so that its extremes lie at stored cells: O(stored), not O(cells).
+// S = c - k n1 / m. The distance between its highest and its lowest point, times m / (n1 (m - n1)), is the two-sample
+// Kuiper statistic of the places of the positives and those of the negatives, so its law under exchangeable rows is
+// known. In whole numbers, H = m c - n1 k = m S: no rounding, hence the same answer however the rows are shared out.
+// Between stored cells S is straight, so that its extremes lie at stored cells: O(stored), not O(cells).
 
 #include <vector>
 
@@ -14,10 +14,24 @@
 
 namespace mlkit::quality {
 
-/// By label: the first place where |H| is largest (so many rows lie before the break), and H there.
+/// By label: the first places where H is highest and lowest (so many rows lie before them), and H there: what starts
+/// and ends at 0 is at least 0 and at most 0.
 struct Excursions {
-    std::vector<Index> place;
-    std::vector<Index> height;
+    std::vector<Index> highest, lowest;
+    std::vector<Index> high, low;
+
+    explicit Excursions(std::size_t n_labels) : highest(n_labels), lowest(n_labels), high(n_labels), low(n_labels) {}
+
+    void look(std::size_t label, Index place, Index height) {
+        if (height > high[label]) {
+            high[label] = height;
+            highest[label] = place;
+        }
+        if (height < low[label]) {
+            low[label] = height;
+            lowest[label] = place;
+        }
+    }
 };
 
 namespace detail {
@@ -46,7 +60,7 @@ struct Walk {
 
 }  // namespace detail
 
-/// Largest excursion of each label. `n_positive`, `n_known`: of each label over all rows of the view.
+/// Extremes of each label. `n_positive`, `n_known`: of each label over all rows of the view.
 inline Excursions largest_excursions(const LabelView& labels, const Index* n_positive, const Index* n_known,
                                      const Team& whole_team) {
     const Team team = whole_team.for_work(2 * labels.n_stored());
@@ -69,18 +83,13 @@ inline Excursions largest_excursions(const LabelView& labels, const Index* n_pos
             at_start[block][j].others += at_start[block - 1][j].others;
         }
 
-    std::vector<Excursions> found(static_cast<std::size_t>(n_blocks),
-                                  Excursions{std::vector<Index>(n_labels), std::vector<Index>(n_labels)});
+    std::vector<Excursions> found(static_cast<std::size_t>(n_blocks), Excursions(n_labels));
     for_each_block(n_blocks, team, [&](Index block, int) {
         auto& walks = at_start[static_cast<std::size_t>(block)];
-        Excursions& best = found[static_cast<std::size_t>(block)];
+        Excursions& extremes = found[static_cast<std::size_t>(block)];
         const auto look = [&](std::size_t j, Index place) {
-            const Index height =
-                n_known[j] * walks[j].positives - n_positive[j] * walks[j].known(place, labels.background);
-            if (std::abs(height) > std::abs(best.height[j])) {
-                best.height[j] = height;
-                best.place[j] = place;
-            }
+            const Index known = walks[j].known(place, labels.background);
+            extremes.look(j, place, n_known[j] * walks[j].positives - n_positive[j] * known);
         };
         for (Index i = first_row(block); i < first_row(block + 1); ++i) {
             const LabelRow row = labels.row(i);
@@ -94,11 +103,10 @@ inline Excursions largest_excursions(const LabelView& labels, const Index* n_pos
     });
     Excursions total = std::move(found.front());
     for (std::size_t block = 1; block < found.size(); ++block)
-        for (std::size_t j = 0; j < n_labels; ++j)
-            if (std::abs(found[block].height[j]) > std::abs(total.height[j])) {
-                total.height[j] = found[block].height[j];
-                total.place[j] = found[block].place[j];
-            }
+        for (std::size_t j = 0; j < n_labels; ++j) {
+            total.look(j, found[block].highest[j], found[block].high[j]);
+            total.look(j, found[block].lowest[j], found[block].low[j]);
+        }
     return total;
 }
 
