@@ -20,9 +20,7 @@ from mlkit._validation.params import check_choice, check_ids, check_integer, des
 from mlkit._validation.probabilities import Probabilities
 from mlkit._validation.rules import check_rules
 from mlkit.quality import _engine, _evidence, _trust
-from mlkit.quality.pairs import pair_table
-from mlkit.quality.row_order import break_table
-from mlkit.quality.rules import violation_table
+from mlkit.quality._evidence_tables import EvidenceTables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -224,7 +222,7 @@ def _fold_spread(cells: Cells, folds: list[NDArray[np.int64]], thresholds: NDArr
     return _trust.FoldSpread(spread, is_shift)
 
 
-class LabelAudit:
+class LabelAudit(EvidenceTables):
     """The findings of :func:`mlkit.audit`.
 
     Attributes
@@ -460,45 +458,6 @@ class LabelAudit:
         records = [(r.kind, r.is_warning, r.text) for r in self._remarks]
         return pd.DataFrame(records, columns=["kind", "is_warning", "text"])
 
-    @property
-    def evidence(self) -> pd.DataFrame:
-        """What breaks along the rows, goes wrong in pairs, or violates rules."""
-        import pandas as pd
-
-        return pd.DataFrame([(r.kind, r.text) for r in self._evidence.remarks], columns=["kind", "text"])
-
-    def breaks(self) -> pd.DataFrame:
-        """List the rows after which labels are given, or flagged, at other rates.
-
-        Returns
-        -------
-        DataFrame
-            As :func:`mlkit.quality.row_order_scan` with the flags of this audit.
-        """
-        return break_table(self._evidence.breaks, self.label_names)
-
-    def pairs(self) -> pd.DataFrame:
-        """List the pairs of labels that are wrong together.
-
-        Returns
-        -------
-        DataFrame
-            As :func:`mlkit.quality.label_pair_issues`, without the labels in which nothing is flagged.
-        """
-        return pair_table(self._evidence.pairs, self.label_names)
-
-    def violations(self) -> pd.DataFrame:
-        """List the examples that break the hierarchy or the rules.
-
-        Returns
-        -------
-        DataFrame
-            As :func:`mlkit.quality.rule_violations`, with the examples' ``id`` in front.
-        """
-        frame = violation_table(self._evidence.violations, self.label_names)
-        frame.insert(0, "id", self._id_column(frame["row"].to_numpy()))
-        return frame
-
     def to_json(self) -> str:
         """Return summary, evidence, trust and labels as JSON text, null where a number is NaN."""
         summary, labels = self.summary, self.labels
@@ -582,71 +541,6 @@ class LabelAudit:
         from mlkit.quality import plots
 
         return plots.plot_score_hist(self, None if label is None else self._label_number(label), ax=ax)
-
-    def plot_breaks(self, *, ax: Any = None) -> Any:
-        """Draw the cumulative sums of the labels that break along the rows, and where.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, optional
-            Where to draw; default: a new figure.
-
-        Returns
-        -------
-        matplotlib Axes
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed (extra ``plot``).
-        """
-        from mlkit.quality import _evidence_plots
-
-        return _evidence_plots.plot_breaks(self._evidence, self._cells.labels, ax=ax)
-
-    def plot_pairs(self, *, top: int = 20, ax: Any = None) -> Any:
-        """Draw the pairs of labels that are wrong together, beside what chance allows.
-
-        Parameters
-        ----------
-        top : int, default=20
-            How many pairs.
-        ax : matplotlib Axes, optional
-            Where to draw; default: a new figure.
-
-        Returns
-        -------
-        matplotlib Axes
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed (extra ``plot``).
-        """
-        from mlkit.quality import _evidence_plots
-
-        return _evidence_plots.plot_pairs(self._evidence, top=check_integer("top", top, low=1), ax=ax)
-
-    def plot_violations(self, *, ax: Any = None) -> Any:
-        """Draw where along the rows rules are broken.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, optional
-            Where to draw; default: a new figure.
-
-        Returns
-        -------
-        matplotlib Axes
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed (extra ``plot``).
-        """
-        from mlkit.quality import _evidence_plots
-
-        return _evidence_plots.plot_violations(self._evidence, ax=ax)
 
     def __repr__(self) -> str:
         n, n_labels = self.shape
