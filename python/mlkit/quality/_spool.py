@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import weakref
 from typing import IO, Any
 
 import numpy as np
@@ -33,6 +34,7 @@ class Spool:
         """Move what is in memory to the file."""
         if self._file is None:
             self._file = tempfile.TemporaryFile(prefix="mlkit-")  # noqa: SIM115 (lives as long as the column)
+            weakref.finalize(self, self._file.close)
         for part in self._held:
             self._file.write(part.data)
         self._held.clear()

@@ -57,8 +57,12 @@ class Tally:
         return _core.quality.auc_from_entries(*self._entries, self.n_positive.size, n_threads)
 
     def noise_rates(self, interior: float, border: float, n_threads: int) -> NDArray[np.float64]:
-        """The kernel's estimates (L, 2, 7); see noise_rates.hpp."""
+        """The kernel's estimates (L, 2, 9); see noise_rates.hpp."""
         return _core.quality.noise_rates_from_entries(*self._entries, self.n_positive.size, interior, border, n_threads)
+
+    def reliability(self, tail: int, n_threads: int) -> NDArray[np.float64]:
+        """The kernel's counts (L, 12, 3); see reliability.hpp."""
+        return _core.quality.reliability_from_entries(*self._entries, self.n_positive.size, tail, n_threads)
 
     def __eq__(self, other: Any) -> bool:
         if not isinstance(other, Tally):
@@ -80,6 +84,9 @@ class _Gone(Probabilities):
 
     def __init__(self, shape: tuple[int, int]) -> None:
         object.__setattr__(self, "shape", shape)
+
+    def __repr__(self) -> str:
+        return f"probabilities of {self.shape[0]} x {self.shape[1]} cells, which are gone"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _Gone, (self.shape,)

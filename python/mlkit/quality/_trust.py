@@ -24,6 +24,7 @@ _STATUS = (
     "no_positive",
     "no known cell",
 )
+OTHER_ERRORS, OTHER_SHARE = 5.0, 0.2  # a mean probability is off by more than so many standard errors, and by so much
 IN_SAMPLE_AUC, IN_SAMPLE_DISAGREEMENT = 0.9995, 0.001
 FOLD_SPREAD, FOLD_ERRORS = 0.1, 4.0  # a shift is larger than the one and than so many standard errors
 
@@ -122,6 +123,27 @@ def in_sample(status: LabelStatus, suspects: Mask, disagreements: Counts, known:
     )
 
 
+def other_labels(status: LabelStatus, thresholds: Floats, n_positive: Counts, n_negative: Counts) -> Remark | None:
+    """Some labels are given much oftener than the model says and others much less often: what it was fitted to had them
+    elsewhere. A model that is merely not calibrated errs in one direction."""
+    known = n_positive + n_negative
+    present = np.where(n_positive > 0, thresholds[:, 1], 0.0) * n_positive
+    expected = present + np.where(n_negative > 0, 1 - thresholds[:, 0], 0.0) * n_negative
+    rate = np.clip(expected / np.maximum(known, 1), 0, 1)
+    gap = expected - n_positive
+    judged = (status.kind == OK) | (status.kind == UNTRUSTED)
+    is_off = judged & (np.abs(gap) > OTHER_ERRORS * np.sqrt(known * rate * (1 - rate)))
+    is_off &= np.abs(gap) > OTHER_SHARE * np.maximum(expected, n_positive)
+    n_rarer, n_oftener = int(np.count_nonzero(is_off & (gap > 0))), int(np.count_nonzero(is_off & (gap < 0)))
+    if min(n_rarer, n_oftener) < max(3, 0.05 * np.count_nonzero(judged)):
+        return None
+    return Remark(
+        "other_labels",
+        f"probabilities were fitted to other labels than these: {counted(n_oftener, 'label')} are given much oftener "
+        f"than their mean probability says and {n_rarer:,} much less often; compute them again from these labels",
+    )
+
+
 def incomplete(n_spurious: int, n_missing: int, background: str) -> Remark | None:
     """Missing labels outnumber spurious ones by more than calibrated probabilities of right labels ever make them."""
     if background == "unknown" or n_missing < 20 or n_missing < 5 * max(1, n_spurious):
@@ -214,6 +236,16 @@ def ties(tied: Counts, n_labels: int) -> Remark | None:
         "ties",
         f"{counted(n, 'cell')} {'ties' if n == 1 else 'tie'} at the cut in {counted(n_in, 'label')}: scored like the "
         "last flagged cell and left out by the row number alone",
+        is_warning=False,
+    )
+
+
+def no_pairs() -> Remark:
+    """Of batches: what they did not leave behind."""
+    return Remark(
+        "batches",
+        "an audit of batches does not look for pairs of labels that are wrong together: that takes whole columns of "
+        "probabilities (label_pair_issues)",
         is_warning=False,
     )
 

@@ -16,7 +16,10 @@ from mlkit._progress import steps
 from mlkit._validation.arrays import read_array, take_rows
 from mlkit._validation.cells import Cells, check_cells
 from mlkit._validation.params import check_choice, check_ids, check_integer, described, list_labels, suggest
-from mlkit.quality import _engine, _stories, _trust
+from mlkit._validation.rules import check_rules
+from mlkit.quality import _engine, _evidence, _stories, _trust
+from mlkit.quality._evidence_tables import EvidenceTables
+from mlkit.quality._tally import TalliedCells
 from mlkit.quality._trusted import Trusted, check_trusted
 
 if TYPE_CHECKING:
@@ -35,6 +38,8 @@ def audit(
     label_names: Sequence[str] | None = None,
     ids: Any = None,
     unknown: Any = None,
+    hierarchy: Any = None,
+    rules: Any = None,
     filter_by: str = "prune_by_noise_rate",
     rank_by: str = "balanced_posterior",
     min_support: int = 10,
@@ -56,6 +61,8 @@ def audit(
         that has not seen its labels.
     ids : sequence of length n_samples, optional
         Distinct names of the examples; default: row numbers.
+    hierarchy, rules : optional
+        What must hold between labels: see :func:`mlkit.quality.rule_violations`.
     filter_by : str, default="prune_by_noise_rate"
         See :func:`mlkit.quality.find_label_issues`.
     rank_by : {"balanced_posterior", "self_confidence", "error_posterior"}, default="balanced_posterior"
@@ -73,7 +80,8 @@ def audit(
     Returns
     -------
     LabelAudit
-        Its ``labels``, ``cells()`` and ``examples()`` are frames, ``summary`` the numbers on the whole, ``story`` how
+        Its ``labels``, ``cells()`` and ``examples()`` are frames, ``summary`` the numbers on the whole, ``evidence``
+        what no score of a cell shows (with ``breaks()``, ``pairs()`` and ``violations()`` behind it), ``story`` how
         many cells may be wrong and what that rests on, ``trust`` what limits the findings.
 
     Raises
@@ -90,7 +98,10 @@ def audit(
     Nothing is flagged in labels that the model ranks no better than chance, that have fewer than ``min_support``
     examples on one side, or that are never given; their scores are kept, and ``trust`` names them.
 
-    Six passes over the probabilities; O(stored) for sparse input. Same bits for every ``n_jobs``.
+    Evidence is reported when it is beyond chance (each kind at level 0.01, corrected for the number of labels or pairs)
+    or, for rules, certain.
+
+    Seven passes over the probabilities; O(stored) for sparse input. Same bits for every ``n_jobs``.
 
     Examples
     --------
@@ -114,7 +125,7 @@ def audit(
     check_choice("filter_by", filter_by, _engine.FILTERS)
     check_choice("rank_by", rank_by, _engine.RANKINGS)
     check_integer("min_support", min_support, low=0)
-    plan = ["reading", "thresholds", "joint", "ranking by label", "flags", "scores"]
+    plan = ["reading", "thresholds", "joint", "ranking by label", "flags", "scores", "evidence"]
     under_way = steps(plan, "audit", progress)
 
     next(under_way)
@@ -133,6 +144,7 @@ def audit(
     folds = None if fold_ids is None else _check_folds(fold_ids, cells.shape[0])
     right = None if trusted is None else check_trusted(trusted, cells)
     recalibrated = cells if right is None else right.recalibrate(cells)
+    checked_rules = check_rules(hierarchy, rules, cells.shape[1], cells.label_names)
 
     next(under_way)
     thresholds = _engine.thresholds(cells)
@@ -156,6 +168,10 @@ def audit(
 
     next(under_way)
     scores = _engine.row_scores(cells)
+
+    next(under_way)
+    other_labels = _trust.other_labels(status, thresholds, cells.n_positive, cells.n_negative)
+    evidence = _evidence.gather(cells, flagged, status, checked_rules, probs_fit=other_labels is None)
     for _ in under_way:  # closes the bar
         pass
     return LabelAudit(
@@ -166,7 +182,9 @@ def audit(
         auc=auc,
         status=status,
         in_sample=in_sample,
+        other_labels=other_labels,
         fold_spread=fold_spread,
+        evidence=evidence,
         ids=own_ids,
         filter_by=filter_by,
         rank_by=rank_by,
@@ -219,7 +237,7 @@ def _fold_spread(cells: Cells, folds: list[NDArray[np.int64]], thresholds: NDArr
     return _trust.FoldSpread(spread, is_shift)
 
 
-class LabelAudit:
+class LabelAudit(EvidenceTables):
     """The findings of :func:`mlkit.audit`.
 
     Attributes
@@ -238,6 +256,8 @@ class LabelAudit:
         ``assumption``, ``n_wrong``, ``n_spurious`` and ``n_missing`` (each the least and the most), ``reliability``.
     trust : DataFrame
         What limits or qualifies the findings, most serious first: ``kind``, ``is_warning``, ``text``.
+    evidence : DataFrame
+        What no score of a cell shows, most damning first: ``kind``, ``text``.
     scores : ndarray of shape (n_samples,)
         Each example's label quality score; lower is more suspicious.
 
@@ -262,7 +282,9 @@ class LabelAudit:
         auc: NDArray[np.float64],
         status: _trust.LabelStatus,
         in_sample: _trust.Remark | None,
+        other_labels: _trust.Remark | None,
         fold_spread: _trust.FoldSpread | None,
+        evidence: _evidence.Evidence,
         ids: NDArray[Any] | None,
         filter_by: str,
         rank_by: str,
@@ -279,6 +301,7 @@ class LabelAudit:
         self._auc = auc
         self._status = status
         self._fold_spread = fold_spread
+        self._evidence = evidence
         self._ids = ids
         self.filter_by = filter_by
         self.rank_by = rank_by
@@ -290,6 +313,7 @@ class LabelAudit:
         names = cells.label_names
         remarks = [
             in_sample,
+            other_labels,
             _trust.incomplete(int(self._n_spurious.sum()), int(self._n_missing.sum()), cells.labels.background),
             _trust.zeros(int(np.count_nonzero(flagged.p[flagged.given == 1] == 0)), int(self._n_spurious.sum())),
             None if fold_spread is None else _trust.fold_shift(fold_spread, status, names),
@@ -297,6 +321,7 @@ class LabelAudit:
             _trust.saturation(self._n_flagged_rows / cells.shape[0], self._expected_share, n_labels),
             _trust.ties(flagged.tied, n_labels),
             *_trust.reading(cells.labels.notes),
+            _trust.no_pairs() if isinstance(cells, TalliedCells) else None,
         ]
         self._remarks = sorted([r for r in remarks if r is not None], key=lambda remark: not remark.is_warning)
 
@@ -492,7 +517,7 @@ class LabelAudit:
         return pd.DataFrame(records, columns=["kind", "is_warning", "text"])
 
     def to_json(self) -> str:
-        """Return summary, trust and labels as JSON text, null where a number is NaN."""
+        """Return summary, evidence, trust and labels as JSON text, null where a number is NaN."""
         summary, labels = self.summary, self.labels
         head = {
             "filter_by": self.filter_by,
@@ -503,6 +528,7 @@ class LabelAudit:
                 for name, value, share in zip(summary.index, _plain(summary["value"]), _plain(summary["share"]))
             },
             "story": self.story.to_dict(),
+            "evidence": [{"kind": r.kind, "text": r.text} for r in self._evidence.remarks],
             "trust": [{"kind": r.kind, "is_warning": r.is_warning, "text": r.text} for r in self._remarks],
         }
         encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
@@ -580,6 +606,7 @@ class LabelAudit:
         n, n_labels = self.shape
         size = f"{_trust.counted(n, 'example')} x {_trust.counted(n_labels, 'label')}"
         lines = [f"LabelAudit: {size} ({self.filter_by})"]
+        lines += [f"  ! {remark.text}" for remark in self._evidence.remarks]
         for name, value, share in self.summary.itertuples():
             indented = f"  {name}" if name == AT_RANDOM else name
             lines.append(f"  {indented:<46}{value:>14,}{_trust.percent(share):>12}".rstrip())

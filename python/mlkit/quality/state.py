@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from mlkit._threads import resolve_threads
 from mlkit._validation.cells import Cells, check_cells
 from mlkit._validation.params import check_choice, check_ids, check_integer, check_label_names, check_memory
-from mlkit.quality import _engine, _trust
+from mlkit._validation.rules import check_rules
+from mlkit.quality import _engine, _evidence, _trust
 from mlkit.quality._findings import Findings
 from mlkit.quality._tally import TalliedCells, Tally
 from mlkit.quality.thresholds import check_thresholds
@@ -36,7 +37,7 @@ class LabelQualityState:
         Number of labels.
     label_names : sequence of str, optional
         Names of the labels; default: the columns of the first batch if that is a frame.
-    filter_by, rank_by, min_support, nan_policy, from_logits, force, invalid_ids, n_jobs
+    hierarchy, rules, filter_by, rank_by, min_support, nan_policy, from_logits, force, invalid_ids, n_jobs
         See :func:`mlkit.audit`.
     max_memory : int or str, default="64MB"
         So much of what the second pass keeps stays in memory; the rest is in temporary files.
@@ -81,6 +82,8 @@ class LabelQualityState:
         n_labels: int,
         *,
         label_names: Sequence[str] | None = None,
+        hierarchy: Any = None,
+        rules: Any = None,
         filter_by: str = "prune_by_noise_rate",
         rank_by: str = "balanced_posterior",
         min_support: int = 10,
@@ -93,6 +96,8 @@ class LabelQualityState:
     ) -> None:
         self.n_labels = check_integer("n_labels", n_labels, low=1)
         self.label_names = None if label_names is None else check_label_names(label_names, self.n_labels)
+        self._hierarchy, self._own_rules = hierarchy, rules
+        check_rules(hierarchy, rules, self.n_labels, self.label_names)
         self.filter_by = check_choice("filter_by", filter_by, _engine.FILTERS)
         self.rank_by = check_choice("rank_by", rank_by, _engine.RANKINGS)
         self.min_support = check_integer("min_support", min_support, low=0)
@@ -308,15 +313,20 @@ class LabelQualityState:
             n_sides=(n_positive, n_negative),
         )
         flagger.exclude(status.is_excluded)
+        flagged = flagger.flagged()
+        rules = check_rules(self._hierarchy, self._own_rules, self.n_labels, self.label_names)
+        other_labels = _trust.other_labels(status, self._thresholds, n_positive, n_negative)
         return LabelAudit(
             cells=cells,
-            flagged=flagger.flagged(),
+            flagged=flagged,
             scores=found.scores,
             thresholds=self._thresholds,
             auc=auc,
             status=status,
             in_sample=in_sample,
+            other_labels=other_labels,
             fold_spread=None,
+            evidence=_evidence.gather(cells, flagged, status, rules, probs_fit=other_labels is None),
             ids=None if found.ids is None else check_ids(found.ids, found.n_rows),
             filter_by=self.filter_by,
             rank_by=self.rank_by,

@@ -1,0 +1,105 @@
+"""Some labels as lists of rows: what was given, what is flagged, and what probabilities are worth there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlkit._validation.cells import Cells
+from mlkit.quality import _engine
+
+Counts = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+_EDGES = np.array([0.001, 0.003, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5])  # of probabilities that are alike
+
+
+class Label:
+    """One label: ascending rows by what was given (``given``, ``unknown``), flagged (``spurious``, ``missing``) and
+    said by the model (``said``: p above 1/2 where the label is known)."""
+
+    def __init__(self, p: Floats, given: NDArray[np.int8], flagged: Counts) -> None:
+        self._p = p
+        self.given = np.flatnonzero(given == 1)
+        self.unknown = np.flatnonzero(given < 0)
+        self.spurious = flagged[given[flagged] == 1]
+        self.missing = flagged[given[flagged] == 0]
+        self.said = np.flatnonzero((p > 0.5) & (given >= 0))
+        unsaid = np.flatnonzero((p <= 0.5) & (given >= 0))
+        self._seen_given = _shares(p[unsaid], given[unsaid] == 1)
+        self._seen_absent = _shares(1 - p[self.said], given[self.said] == 0)
+
+    def chance_of_given(self, rows: Counts) -> Floats:
+        """Largest believable chance that the label is given, against the model: 0 where it says so or unknown."""
+        chance = _believable(self._p[rows], self._seen_given)
+        chance[np.isin(rows, self.unknown, assume_unique=True)] = 0
+        return chance
+
+    def chance_of_absent(self, rows: Counts) -> Floats:
+        """Largest believable chance that it is not given although the model says so."""
+        return _believable(1 - self._p[rows], self._seen_absent)
+
+    def share_with(self, other: Label) -> float:
+        """Share of the rows with this label that carry the other, where that is known."""
+        known = np.setdiff1d(self.given, other.unknown, assume_unique=True)
+        both = np.intersect1d(known, other.given, assume_unique=True)
+        return both.size / known.size if known.size else float("nan")
+
+
+def _shares(p: Floats, happened: Mask) -> Floats:
+    """How often what has probability p, at most 1/2, happened, by bins of p."""
+    bins = np.searchsorted(_EDGES, p)
+    n_all = np.bincount(bins, minlength=_EDGES.size)
+    n = np.bincount(bins[happened], minlength=_EDGES.size)
+    shares: Floats = np.append((n + 0.5) / (n_all + 1), 0.0)  # above 1/2 it is what the model says
+    return shares
+
+
+def _believable(p: Floats, shares: Floats) -> Floats:
+    bins = np.searchsorted(_EDGES, p)
+    chance: Floats = np.where(bins < _EDGES.size, np.maximum(p, shares[bins]), 0.0)
+    return chance
+
+
+class Columns:
+    """Labels by number, for some of an audit's labels."""
+
+    def __init__(self, cells: Cells, flagged: _engine.FlaggedCells, labels: set[int]) -> None:
+        chosen = np.zeros(cells.shape[1], bool)
+        chosen[list(labels)] = True
+        indptr, indices, values = cells.labels._cells
+        stored = _entries(indptr, indices, chosen)
+        flags = _entries(flagged.indptr, flagged.labels, chosen)
+        probs = cells.probs
+        stored_probs = None
+        if probs.indptr is not None and probs.indices is not None:
+            stored_probs = _entries(probs.indptr, probs.indices, chosen)
+        nothing = (np.zeros(0, np.int64), np.zeros(0, np.int64))
+        self._labels = {}
+        for j in labels:
+            given = np.full(cells.shape[0], -1 if cells.labels.background == "unknown" else 0, np.int8)
+            rows, at = stored.get(j, nothing)
+            given[rows] = 1 if values is None else values[at]
+            if stored_probs is None:
+                p = np.asarray(probs.array[:, j], np.float64)
+            else:
+                p = np.zeros(cells.shape[0])
+                rows, at = stored_probs.get(j, nothing)
+                p[rows] = probs.array[at]
+            self._labels[j] = Label(np.clip(p, 0, 1), given, flags.get(j, nothing)[0])
+
+    def __getitem__(self, label: int) -> Label:
+        return self._labels[label]
+
+
+def _entries(indptr: Counts, indices: NDArray[Any], chosen: Mask) -> dict[int, tuple[Counts, Counts]]:
+    """Rows, ascending, and positions of the stored entries of each chosen column."""
+    at = np.flatnonzero(chosen[indices])
+    at = at[np.argsort(indices[at], kind="stable")]
+    rows = np.searchsorted(indptr, at, side="right") - 1
+    labels, starts = np.unique(indices[at], return_index=True)
+    ends = np.append(starts[1:], at.size)
+    return {int(j): (rows[i:k], at[i:k]) for j, i, k in zip(labels, starts, ends)}

@@ -1,0 +1,317 @@
+"""Pairs of labels that are wrong together: swapped, implied but missing, or only confused by the model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlkit._validation.cells import Cells, check_cells
+from mlkit._validation.params import check_choice, check_integer, check_number
+from mlkit.quality import _engine
+from mlkit.quality._columns import Columns
+from mlkit.quality.row_order import LEVEL, Break, find_breaks
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from scipy.sparse import csr_array
+
+Counts = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+FEWEST = 3  # rows that a pair must have
+MOST = 25  # pairs that are looked at closely
+SURPRISE = 0.01  # of meetings, if flags were independent
+IMPLIED = 0.75  # share of the rows with one label that carry the other
+_WORK = 20_000_000  # pairs of cells that are counted at a time
+KINDS = ("swap", "implied", "confusable")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """``count`` rows in which ``a`` is given and ``b`` is not, and the model says otherwise of one or both."""
+
+    kind: str
+    a: int
+    b: int
+    count: int
+    expected: float
+    p_value: float
+    first: int
+    last: int
+    share: float  # of the rows with a that carry b, among known cells
+
+
+def label_pair_issues(
+    labels: Any,
+    pred_probs: Any,
+    *,
+    level: float = LEVEL,
+    top: int | None = 50,
+    filter_by: str = "predicted_neq_given",
+    unknown: Any = None,
+    label_names: Sequence[str] | None = None,
+    nan_policy: str = "raise",
+    from_logits: bool = False,
+    force: bool = False,
+    invalid_ids: str = "error",
+    n_jobs: int | None = None,
+) -> pd.DataFrame:
+    """Find pairs of labels whose flags meet in the same rows more often than chance lets them.
+
+    Parameters
+    ----------
+    labels, pred_probs, unknown, label_names, nan_policy, from_logits, force, invalid_ids, n_jobs
+        See :func:`mlkit.quality.find_label_issues`.
+    level : float in (0, 1), default=0.01
+        Largest p-value, corrected for the number of pairs.
+    top : int, optional
+        Only so many.
+    filter_by : str, default="predicted_neq_given"
+        See :func:`mlkit.quality.find_label_issues`; filters that flag fewer cells find fewer pairs.
+
+    Returns
+    -------
+    DataFrame
+        One row for each pair, most certain first within a kind: ``kind``, ``label_a``, ``label_b``, ``count``,
+        ``expected``, ``p_value``, ``first_row``, ``last_row``.
+
+        "swap": a was given (flagged spurious) where b should be (flagged missing), in ``count`` rows; more than
+        ``expected``, or in other rows than swaps the other way round, or crowded in some part of the rows. "implied":
+        b is flagged missing where a is given, and most rows with a carry b. "confusable": a and b are flagged for each
+        other oftener than independent flags would be, but no oftener than such a model's mistakes may: a remark on the
+        model, not on the labels.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`mlkit.quality.find_label_issues`.
+
+    Notes
+    -----
+    For swaps ``expected`` bounds what calibrated probabilities allow, whatever the dependence of the two labels: the
+    sum of min(P(a given), P(b not given)) over the rows where the model says b [1]_. Each P is the model's or, if that
+    is more, the share of the rows with a similar probability in which the label is given (or not), so that an
+    overconfident model alone does not look like swaps. For implied labels it is the sum of P(b not given) over the rows
+    with a in which the model says b. Counts are held against a Poisson law with this mean; rows with swaps in one
+    direction against those in the other and against all rows, by two-sample Kolmogorov-Smirnov tests, unless the rows
+    are in an order of their own (:func:`row_order_scan` finds breaks and no shift). Confusable: hypergeometric mean,
+    Poisson tail.
+
+    Every p-value is multiplied by the number of ordered pairs of labels. Pairs are counted from the flags, those of
+    fewer than three rows are dropped, and of either kind the 25 are examined that stand out most from flags that fall
+    independently (p at most 0.01). Ties by label number.
+
+    References
+    ----------
+    .. [1] Frechet, "Sur les tableaux de correlation dont les marges sont donnees", Annales de l'Universite de Lyon,
+       1951 (the bound on P(A and B)).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mlkit.quality import label_pair_issues
+    >>> rng = np.random.default_rng(0)
+    >>> truth = rng.random((2000, 4)) < [0.2, 0.15, 0.4, 0.2]
+    >>> pred_probs = np.where(truth, 0.97, 0.03)
+    >>> labels = truth ^ (rng.random(truth.shape) < 0.02)
+    >>> swapped = np.flatnonzero(labels[:, 1] & ~labels[:, 0])[::5]
+    >>> labels[swapped, 0], labels[swapped, 1] = True, False
+    >>> label_pair_issues(labels, pred_probs)[["kind", "label_a", "label_b", "count"]]
+       kind  label_a  label_b  count
+    0  swap        0        1     47
+    """
+    level = check_number("level", level, 0, 1, open_low=True, open_high=True)
+    top = None if top is None else check_integer("top", top, low=0)
+    check_choice("filter_by", filter_by, _engine.FILTERS)
+    cells = check_cells(
+        labels,
+        pred_probs,
+        unknown=unknown,
+        label_names=label_names,
+        nan_policy=nan_policy,
+        from_logits=from_logits,
+        force=force,
+        invalid_ids=invalid_ids,
+        n_jobs=n_jobs,
+    )
+    flagged = _engine.Flagger(cells, filter_by).flagged()
+    breaks = find_breaks(cells.labels, level, cells.n_threads)
+    return pair_table(find_pairs(cells, flagged, breaks, level)[:top], cells.label_names)
+
+
+def find_pairs(cells: Cells, flagged: _engine.FlaggedCells, breaks: list[Break], level: float) -> list[Pair]:
+    """The pairs of an audit's flags, by kind and p-value; ``breaks`` are those of the labels."""
+    n_labels = cells.shape[1]
+    if n_labels < 2 or flagged.labels.size == 0:
+        return []
+    missing = _side(flagged, 0, n_labels)
+    swaps = _candidates(_side(flagged, 1, n_labels), missing)
+    implied = _candidates(_given(cells), missing)
+    columns = Columns(cells, flagged, {label for pair in (*swaps, *implied) for label in pair})
+    # rows in an order of their own have anything in places of its own; a proven shift is no such order
+    is_ordered = bool(breaks) and not any(b.shift.lag for b in breaks)
+    tests = _Tests(columns, cells.shape, is_ordered=is_ordered)
+    found = [tests.swap(a, b) for a, b in swaps]
+    swapped = {frozenset((pair.a, pair.b)) for pair in found if pair.p_value <= level}
+    both_ways = {(min(pair), max(pair)) for pair in swaps if frozenset(pair) not in swapped}
+    found += [tests.implied(a, b) for a, b in implied]
+    found += [tests.confusable(a, b) for a, b in sorted(both_ways)]
+    kept = [pair for pair in found if pair.p_value <= level]
+    return sorted(kept, key=lambda pair: (KINDS.index(pair.kind), pair.p_value, pair.a, pair.b))
+
+
+def _side(flagged: _engine.FlaggedCells, given: int, n_labels: int) -> csr_array:
+    """The flagged cells of one given value."""
+    from scipy.sparse import csr_array
+
+    keep = flagged.given == given
+    before = np.concatenate([[0], np.cumsum(keep)])
+    shape = (flagged.indptr.size - 1, n_labels)
+    return csr_array((np.ones(int(before[-1]), np.int32), flagged.labels[keep], before[flagged.indptr]), shape=shape)
+
+
+def _given(cells: Cells) -> csr_array:
+    from scipy.sparse import csr_array
+
+    labels = cells.labels
+    return csr_array((np.ones(labels.nnz, np.int32), labels.indices, labels.indptr), shape=labels.shape)
+
+
+def _candidates(left: csr_array, right: csr_array) -> list[tuple[int, int]]:
+    """Pairs of columns that meet in at least ``FEWEST`` rows, more than independent ones would: the ``MOST`` that do
+    so most."""
+    from scipy.special import pdtrc
+
+    n = left.shape[0]
+    n_left, n_right = (np.bincount(side.indices, minlength=side.shape[1]) for side in (left, right))
+    a, b, count = (np.concatenate(parts) for parts in zip(*_meetings(left, right)))
+    expected = n_left[a] * (n_right[b] / n)
+    surprise = pdtrc(count - 1, expected)
+    order = np.lexsort((b, a, -count / expected, surprise))[:MOST]
+    order = order[surprise[order] <= SURPRISE]
+    return list(zip(a[order].tolist(), b[order].tolist()))
+
+
+def _meetings(left: csr_array, right: csr_array) -> Iterator[tuple[Counts, Counts, Counts]]:
+    """Pairs of different columns and the rows in which both are set, for some columns of ``left`` at a time."""
+    by_column = left.T.tocsr()
+    in_row = np.repeat(np.diff(right.indptr), np.diff(left.indptr))
+    work = np.cumsum(np.bincount(left.indices, weights=in_row, minlength=left.shape[1]))
+    begin = 0
+    while begin < by_column.shape[0]:
+        done = work[begin - 1] if begin else 0.0
+        end = max(begin + 1, int(np.searchsorted(work, done + _WORK, side="right")))
+        part = (by_column[begin:end] @ right).tocoo()
+        keep = (part.data >= FEWEST) & (part.row + begin != part.col)
+        yield part.row[keep].astype(np.int64) + begin, part.col[keep].astype(np.int64), part.data[keep].astype(np.int64)
+        begin = end
+
+
+class _Tests:
+    """The p-values of one pair of labels after the other, each times the number of ordered pairs."""
+
+    def __init__(self, columns: Columns, shape: tuple[int, int], *, is_ordered: bool) -> None:
+        self._columns, self._is_ordered = columns, is_ordered
+        self._n_rows, self._n_tests = shape[0], shape[1] * (shape[1] - 1)
+
+    def _corrected(self, p_value: float) -> float:
+        return min(1.0, self._n_tests * p_value)
+
+    def swap(self, a: int, b: int) -> Pair:
+        left, right = self._columns[a], self._columns[b]
+        rows, back = _common(left.spurious, right.missing), _common(right.spurious, left.missing)
+        chance = np.minimum(left.chance_of_given(right.said), right.chance_of_absent(right.said))
+        expected = float(chance.sum())
+        p_values = [_more_than(rows.size, expected)]
+        if not self._is_ordered:
+            p_values += [_p_same_places(rows, back), _p_even(rows, self._n_rows)]
+        p_value = self._corrected(len(p_values) * min(p_values))
+        return Pair("swap", a, b, rows.size, expected, p_value, int(rows[0]), int(rows[-1]), left.share_with(right))
+
+    def implied(self, a: int, b: int) -> Pair:
+        left, right = self._columns[a], self._columns[b]
+        rows = np.setdiff1d(_common(left.given, right.missing), left.spurious, assume_unique=True)
+        share = left.share_with(right)
+        if rows.size < FEWEST or share < IMPLIED:
+            return Pair("implied", a, b, rows.size, float("nan"), 1.0, -1, -1, share)
+        expected = float(right.chance_of_absent(_common(left.given, right.said)).sum())
+        p_value = self._corrected(_more_than(rows.size, expected))
+        return Pair("implied", a, b, rows.size, expected, p_value, int(rows[0]), int(rows[-1]), share)
+
+    def confusable(self, a: int, b: int) -> Pair:
+        left, right = self._columns[a], self._columns[b]
+        where, expected = [], 0.0
+        for one, other in ((left, right), (right, left)):
+            where.append(_common(one.spurious, other.missing))
+            eligible = np.setdiff1d(one.given, np.union1d(other.given, other.unknown), assume_unique=True)
+            meeting = _common(eligible, one.spurious).size * _common(eligible, other.missing).size
+            expected += meeting / max(1, eligible.size)
+        rows = np.concatenate(where)
+        p_value = self._corrected(_more_than(rows.size, expected))
+        share = left.share_with(right)
+        return Pair("confusable", a, b, rows.size, expected, p_value, int(rows.min()), int(rows.max()), share)
+
+
+def _common(a: Counts, b: Counts) -> Counts:
+    return np.intersect1d(a, b, assume_unique=True)
+
+
+def _more_than(count: int, expected: float) -> float:
+    """P(at least ``count``) of a Poisson law."""
+    from scipy.special import pdtrc
+
+    return float(pdtrc(count - 1, expected)) if expected > 0 else 0.0
+
+
+def _p_even(rows: Counts, n: int) -> float:
+    """Two-sample Kolmogorov-Smirnov test of places, ascending, against the other ones of ``n``."""
+    from scipy.special import kolmogorov
+
+    k = rows.size
+    if not 0 < k < n:
+        return 1.0
+    before = np.arange(k)
+    others = (rows - before) / (n - k)
+    distance = max(float((others - before / k).max()), float(((before + 1) / k - others).max()))
+    return float(kolmogorov(distance * math.sqrt(k * (n - k) / n)))
+
+
+def _p_same_places(one: Counts, other: Counts) -> float:
+    """Two-sample Kolmogorov-Smirnov test of places, by its limit law."""
+    from scipy.special import kolmogorov
+
+    if not one.size or not other.size:
+        return 1.0
+    both = np.concatenate([one, other])
+    distance = np.abs(
+        np.searchsorted(one, both, side="right") / one.size - np.searchsorted(other, both, side="right") / other.size
+    ).max()
+    return float(kolmogorov(distance * math.sqrt(one.size * other.size / both.size)))
+
+
+def pair_table(pairs: list[Pair], names: tuple[str, ...] | None) -> pd.DataFrame:
+    """The pairs as a frame."""
+    import pandas as pd
+
+    def named(label: int) -> Any:
+        return label if names is None else names[label]
+
+    label = np.dtype(np.int64 if names is None else object)
+    whole = np.dtype(np.int64)
+    columns: dict[str, tuple[list[Any], Any]] = {
+        "kind": ([pair.kind for pair in pairs], object),
+        "label_a": ([named(pair.a) for pair in pairs], label),
+        "label_b": ([named(pair.b) for pair in pairs], label),
+        "count": ([pair.count for pair in pairs], whole),
+        "expected": ([pair.expected for pair in pairs], float),
+        "p_value": ([pair.p_value for pair in pairs], float),
+        "first_row": ([pair.first for pair in pairs], whole),
+        "last_row": ([pair.last for pair in pairs], whole),
+    }
+    return pd.DataFrame({name: pd.Series(values, dtype=kind) for name, (values, kind) in columns.items()})
