@@ -11,8 +11,8 @@ published ones (its data/scores/metrics.csv) and the largest difference. `--larg
 regression alone.
 
 The last digits depend on the solvers: with NumPy 1.24.4, SciPy 1.10.1, scikit-learn 1.2.2, pandas 1.5.3, cleanlab 2.9.0
-on CPython 3.11 no number of the small table is off by more than 0.00004; with scikit-learn 1.9.1 the columns that rest on
-few examples (AP@T of two and three errors) are off by up to 0.023, the others by 0.0002. An environment of its own:
+on CPython 3.11 no number of the small table is off by more than 0.00004; with scikit-learn 1.9.1 the columns that rest
+on few examples (AP@T of two and three errors) are off by up to 0.023, the others by 0.0002. An environment of its own:
 
     pip install numpy==1.24.4 scipy==1.10.1 scikit-learn==1.2.2 pandas==1.5.3 cleanlab==2.9.0
 """
