@@ -115,6 +115,12 @@ def _add_audit(commands: argparse._SubParsersAction[_Parser]) -> None:
         help="the value in --labels that means unknown (0: all that is not given), or a file with a mask",
     )
     data.add_argument("--folds", metavar="FILE", help="cross-validation fold of each example: looks for shifts")
+    data.add_argument(
+        "--trusted",
+        metavar="FILE",
+        help="a mask of cells, or a .npy mask of examples, that are known to be right: probabilities are recalibrated "
+        "on them",
+    )
     data.add_argument("--no-header", action="store_true", help="tables in text begin with data, not with label names")
 
     rules = parser.add_argument_group("rules")
@@ -124,6 +130,12 @@ def _add_audit(commands: argparse._SubParsersAction[_Parser]) -> None:
         default="prune_by_noise_rate",
         help="prune_by_noise_rate (default), prune_by_class, both, confident_learning, predicted_neq_given, "
         "low_self_confidence or low_normalized_margin",
+    )
+    rules.add_argument(
+        "--rank-by",
+        metavar="SCORE",
+        default="balanced_posterior",
+        help="order of the cells: balanced_posterior (default), self_confidence or error_posterior",
     )
     rules.add_argument(
         "--min-support",

@@ -82,6 +82,7 @@ OPTIONS = {
     "filter_by": (["--filter", "confident_learning"], {"filter_by": "confident_learning"}),
     "min_support": (["--min-support", "40"], {"min_support": 40}),
     "n_jobs": (["--jobs", "3"], {"n_jobs": 3}),
+    "rank_by": (["--rank-by", "self_confidence"], {"rank_by": "self_confidence"}),
     "negative n_jobs": (["--jobs", "-1"], {"n_jobs": -1}),
 }
 
@@ -90,6 +91,18 @@ OPTIONS = {
 def test_options_do_what_arguments_do(audit, small, name):
     options, arguments = OPTIONS[name]
     assert audit(*options) == f"{library.audit(small.labels, small.probs, **arguments)!r}\n"
+
+
+@pytest.mark.parametrize("form", ["examples", "cells", "csv"])
+def test_trusted_cells(audit, small, files, form):
+    rows = np.arange(120) % 2 == 0
+    mask = rows if form == "examples" else np.repeat(rows[:, None], 4, axis=1)
+    if form == "csv":
+        pd.DataFrame(mask.astype(int)).to_csv(files / "t.csv", index=False)
+    else:
+        np.save(files / "t.npy", mask)
+    expected = library.audit(small.labels, small.probs, trusted=mask)
+    assert audit("--trusted", files / ("t.csv" if form == "csv" else "t.npy")) == f"{expected!r}\n"
 
 
 def test_folds(audit, small, files):

@@ -56,6 +56,8 @@ def refused_for_lack_of_rights():
             ["--filter", "prune_by_clas"],
             "--filter: expected one of 'prune_by_noise_rate', .*did you mean 'prune_by_class'",
         ),
+        (["--rank-by", "margin"], "--rank-by: expected one of 'balanced_posterior'"),
+        (["--trusted", "y.npy"], "--trusted: expected a file, got y.npy, which does not exist"),
         (["--min-support", "-1"], "--min-support: expected an integer >= 0, got -1"),
         (["--min-support", "ten"], "--min-support: expected an integer, got 'ten'"),
         (["--top", "-3"], "--top: expected an integer >= 0, got -3"),

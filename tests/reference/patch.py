@@ -36,3 +36,20 @@ def within_fdr(found: list[tuple[float, int, int]], fdr: float) -> list[tuple[fl
         if sum(score for score, _, _ in found[:n]) / n <= fdr:
             longest = n
     return found[:longest]
+
+
+def balanced_scores(labels: NDArray, probs: NDArray, missing: float, spurious: float) -> NDArray:
+    """1 / (1 + odds of an error), NaN where unknown; ``missing`` and ``spurious`` are the wrong cells of all labels."""
+    n_given = max(1, int((labels == 1).sum()))
+    m, s = missing / n_given + 0.03, spurious / n_given + 0.03
+    scores = np.full(labels.shape, np.nan)
+    for i, j in np.ndindex(*labels.shape):
+        p = probs[i, j]
+        odds = ((labels[:, j] == 1).sum() + 0.5) / ((labels[:, j] == 0).sum() + 0.5)
+        if labels[i, j] == 1:
+            weight = min(s * np.sqrt(odds), 0.999)
+            scores[i, j] = p / (p + weight * (1 - p)) if p + weight * (1 - p) > 0 else 1
+        elif labels[i, j] == 0:
+            weight = min(m, 0.999)
+            scores[i, j] = (1 - p) / (1 - p + weight * p)
+    return scores

@@ -30,6 +30,7 @@ def run(args: argparse.Namespace) -> None:
         result = audit(
             **_read(args),
             filter_by=args.filter,
+            rank_by=args.rank_by,
             min_support=args.min_support,
             nan_policy=args.nan_policy,
             from_logits=args.from_logits,
@@ -60,9 +61,10 @@ def _check_values(args: argparse.Namespace) -> None:
     from mlkit._threads import resolve_threads
     from mlkit._validation.optional import require
     from mlkit._validation.params import check_choice, check_integer
-    from mlkit.quality._engine import FILTERS
+    from mlkit.quality._engine import FILTERS, RANKINGS
 
     check_choice("filter_by", args.filter, FILTERS)
+    check_choice("rank_by", args.rank_by, RANKINGS)
     check_choice("nan_policy", args.nan_policy, ("raise", "mask"))
     check_integer("min_support", args.min_support, low=0)
     if args.top is not None:
@@ -76,6 +78,7 @@ def _read(args: argparse.Namespace) -> dict[str, Any]:
     """The arguments of an audit that come from files."""
     labels_at, probs_at = find_source("--labels", args.labels), find_source("--probs", args.probs)
     names_at, ids_at, folds_at = _find("--names", args.names), _find("--ids", args.ids), _find("--folds", args.folds)
+    trusted_at = _find("--trusted", args.trusted)
     unknown = None if args.unknown is None else parse_unknown(args.unknown)
     value = unknown if isinstance(unknown, str) else None
 
@@ -90,6 +93,7 @@ def _read(args: argparse.Namespace) -> dict[str, Any]:
     if ids is None:
         ids = next((m.ids for m in (labels, probs) if isinstance(m, Table) and m.ids is not None), None)
     mask = read_mask(unknown, labels, options) if isinstance(unknown, Source) else None
+    trusted = None if trusted_at is None else read_mask(trusted_at, labels, options)
     if isinstance(probs, Table):
         probs = match_rows(labels, probs)
 
@@ -105,6 +109,7 @@ def _read(args: argparse.Namespace) -> dict[str, Any]:
         "label_names": names,
         "ids": ids,
         "unknown": mask,
+        "trusted": trusted,
         "fold_ids": None if folds_at is None else read_list(folds_at),
     }
 

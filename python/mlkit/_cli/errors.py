@@ -13,6 +13,8 @@ _OPTIONS = {
     "ids": "--ids",
     "unknown": "--unknown",
     "fold_ids": "--folds",
+    "trusted": "--trusted",
+    "rank_by": "--rank-by",
     "filter_by": "--filter",
     "min_support": "--min-support",
     "nan_policy": "--nan-policy",
