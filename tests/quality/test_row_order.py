@@ -150,6 +150,16 @@ def test_two_breaks_are_both_found():
     assert (np.diff(found["p_value"]) >= 0).all()
 
 
+def test_rows_sorted_by_label_break_at_their_ends_a_hundred_times_at_most():
+    labels = np.repeat(np.eye(120, dtype=int), 60, axis=0)
+    found = row_order_scan(labels)
+    assert len(found) == 100
+    assert found["row"].is_unique
+    assert (found["row"] % 60 == 0).all()
+    assert (found["lag"] == 0).all()
+    assert len(row_order_scan(labels[:1800, :30])) == 29
+
+
 @pytest.mark.parametrize("lag", [1, -1, 2, -2, 3, -3])
 def test_shifted_columns_are_found_with_their_lag(lag):
     rng = np.random.default_rng(6)

@@ -14,6 +14,8 @@ Counts = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 LAGS = (1, -1, 2, -2, 3, -3)
+# rows sorted by label look, from one label to the next, like a shift of the few labels that occur there
+FEWEST = 6.0  # columns in use on either side, counted as 1 / sum of their squared shares of the labels given
 EXPLAINED = 0.5  # share of the change of frequencies that a shift must explain
 
 
@@ -133,11 +135,16 @@ def _p_value(old: _Part, new: _Part, source: NDArray[np.int64]) -> float:
     """Chance of a move that beats none: it must explain the rows of either side from the other side's frequencies, and
     the moved frequencies must agree better than those of columns put together at random."""
     moved = source != np.arange(source.size)
-    if np.count_nonzero(moved) < 3 or _explained(new, old, source) < EXPLAINED:
+    in_use = min(_columns_in_use(new.rate[moved]), _columns_in_use(old.rate[source][moved]))
+    if in_use < FEWEST or _explained(new, old, source) < EXPLAINED:
         return 1.0
     back = _back(source)
     stay = np.arange(source.size)
     return max(_p_better(new, old, source, stay), _p_better(old, new, back, stay), _p_alike(old, new, source))
+
+
+def _columns_in_use(rate: Floats) -> float:
+    return float(rate.sum() ** 2 / (rate @ rate)) if rate.size else 0.0
 
 
 def _explained(part: _Part, other: _Part, source: NDArray[np.int64]) -> float:

@@ -25,6 +25,7 @@ Counts = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 LEVEL = 0.01
+MOST = 100  # breaks; rows sorted by label have more
 EDGE = 5  # rows that either side of a break has at least
 _ROUNDING = 1e-12  # variance of rows' sums that are all the same
 APART = 20.0  # a label whose own break fits better by so much twice the log-likelihood breaks elsewhere
@@ -89,15 +90,17 @@ def row_order_scan(
     For a label with n1 positives and n0 negatives the statistic is the largest excursion of its cumulative sum, the
     two-sample Kolmogorov-Smirnov distance between the rows of either; so is that of the sums over each row. Its
     p-value, from the limit law, is multiplied by the number of labels that vary. Labels that change within chance of
-    the same row [1]_ share a break; the rows on either side are searched again, at half the level.
+    the same row [1]_ share a break; the rows on either side are searched again, at half the level, until 100 breaks are
+    found.
 
     Shifts of up to three columns, and of any run of columns by one (what a column inserted or deleted does to those up
     to its place), are tried. One is named if it explains the rows on either side by the frequencies of the other
     better than no shift does [2]_, explains at least half of the change, and makes frequencies correlate better than
-    columns in random order would; each corrected for the number of shifts tried.
+    columns in random order would; each corrected for the number of shifts tried. At least six columns must be in use:
+    rows sorted by label pass from one to the next.
 
-    Rows in an order of their own (by time, by source) do break, without any error. Of two equal extremes the
-    earlier row counts. O(stored + labels) time for each search. Same bits for every ``n_jobs``.
+    Rows in an order of their own (by time, by source) do break, without any error. Of two equal extremes the earlier
+    row counts. O(stored + labels) time for each search. Same bits for every ``n_jobs``.
 
     References
     ----------
@@ -147,8 +150,8 @@ def find_breaks(matrix: LabelMatrix, level: float, n_threads: int, kind: str = "
     """The breaks of a matrix, most certain first."""
     found = []
     pieces = [(0, matrix.shape[0], 1)]
-    while pieces:
-        first, end, share = pieces.pop()  # of the level, 1 / share is left for this piece
+    while pieces and len(found) < MOST:
+        first, end, share = pieces.pop(0)  # of the level, 1 / share is left for this piece
         if end - first < 2 * EDGE:
             continue
         scan = _Scan(matrix._rows(first, end), n_threads)
