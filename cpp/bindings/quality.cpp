@@ -297,9 +297,7 @@ void register_scores(py::module_& m) {
         py::arg("n_threads"));
 }
 
-HistogramEntries entries_from(const Counts& keys, const Counts& counts) {
-    return {{keys.data(), keys.data() + keys.size()}, {counts.data(), counts.data() + counts.size()}};
-}
+EntriesView entries_of(const Counts& keys, const Counts& counts) { return {keys.data(), counts.data(), keys.size()}; }
 
 py::tuple entries_to_numpy(HistogramEntries entries) {
     return py::make_tuple(to_numpy(std::move(entries.keys)), to_numpy(std::move(entries.counts)));
@@ -328,7 +326,7 @@ template <class Write>
 Doubles from_entries(const Counts& keys, const Counts& counts, Index n_labels, int n_threads,
                      const std::vector<Index>& block, Write&& write) {
     return by_label(n_labels, block, write, [&](auto&& visit) {
-        for_each_listed_histogram(keys.data(), counts.data(), keys.size(), n_labels, team(n_threads), visit);
+        for_each_listed_histogram(entries_of(keys, counts), n_labels, team(n_threads), visit);
     });
 }
 
@@ -391,7 +389,7 @@ void register_histogram_entries(py::module_& m) {
     m.def(
         "merge_entries",
         [](const Counts& keys_a, const Counts& counts_a, const Counts& keys_b, const Counts& counts_b) {
-            return entries_to_numpy(merged(entries_from(keys_a, counts_a), entries_from(keys_b, counts_b)));
+            return entries_to_numpy(merged(entries_of(keys_a, counts_a), entries_of(keys_b, counts_b)));
         },
         py::arg("keys_a").noconvert(), py::arg("counts_a").noconvert(), py::arg("keys_b").noconvert(),
         py::arg("counts_b").noconvert());

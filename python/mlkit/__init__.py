@@ -16,12 +16,13 @@ from mlkit._core import __version__
 if TYPE_CHECKING:
     from mlkit import compat, datasets, labels, quality
     from mlkit._build_info import show_versions
-    from mlkit.quality.audit import LabelAudit, audit
+    from mlkit.quality.audit import audit
+    from mlkit.quality.label_audit import LabelAudit
 
 _ROOMS = ("compat", "datasets", "labels", "quality")
 _NAMES = {
     "audit": "mlkit.quality.audit",
-    "LabelAudit": "mlkit.quality.audit",
+    "LabelAudit": "mlkit.quality.label_audit",
     "show_versions": "mlkit._build_info",
 }
 

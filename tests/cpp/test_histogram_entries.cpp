@@ -40,6 +40,10 @@ HistogramEntries entries_of(const Cells& cells) {
     return histogram_entries(cells, n_negative.data(), {});
 }
 
+EntriesView view(const HistogramEntries& entries) {
+    return {entries.keys.data(), entries.counts.data(), static_cast<Index>(entries.keys.size())};
+}
+
 }  // namespace
 
 TEST(entries_of_parts_add_up_to_those_of_the_whole) {
@@ -48,11 +52,11 @@ TEST(entries_of_parts_add_up_to_those_of_the_whole) {
     for (std::size_t k = 1; k < whole.keys.size(); ++k) CHECK(whole.keys[k - 1] < whole.keys[k]);
     HistogramEntries parts;
     for (Index begin = 0; begin < n_rows; begin += 125)
-        parts = merged(parts, entries_of(problem.cells(begin, begin + 125)));
+        parts = merged(view(parts), view(entries_of(problem.cells(begin, begin + 125))));
     CHECK(parts.keys == whole.keys);
     CHECK(parts.counts == whole.counts);
-    CHECK(merged(whole, HistogramEntries()).counts == whole.counts);
-    CHECK(merged(HistogramEntries(), whole).keys == whole.keys);
+    CHECK(merged(view(whole), view(HistogramEntries())).counts == whole.counts);
+    CHECK(merged(view(HistogramEntries()), view(whole)).keys == whole.keys);
 }
 
 TEST(the_list_gives_each_histogram_back) {
@@ -72,8 +76,8 @@ TEST(the_list_gives_each_histogram_back) {
     });
     for (const int n_threads : {1, 3}) {
         std::vector<std::vector<Index>> seen(n_labels);
-        for_each_listed_histogram(entries.keys.data(), entries.counts.data(), static_cast<Index>(entries.keys.size()),
-                                  n_labels, {n_threads, {}}, [&](Index label, const LabelHistogram& histogram) {
+        for_each_listed_histogram(view(entries), n_labels, {n_threads, {}},
+                                  [&](Index label, const LabelHistogram& histogram) {
                                       seen[static_cast<std::size_t>(label)] = flat(histogram);
                                   });
         CHECK(seen == expected);
@@ -83,10 +87,11 @@ TEST(the_list_gives_each_histogram_back) {
 TEST(labels_without_an_entry_have_an_empty_histogram) {
     const std::vector<Index> keys{2 * LogitBins::size + 7}, counts{3};  // label 1, given 0
     Index n_visits = 0;
-    for_each_listed_histogram(keys.data(), counts.data(), 1, 3, {}, [&](Index label, const LabelHistogram& histogram) {
-        ++n_visits;
-        CHECK_EQUAL(histogram.used.size(), label == 1 ? 1u : 0u);
-        if (label == 1) CHECK_EQUAL(histogram.negative[7], Index{3});
-    });
+    for_each_listed_histogram({keys.data(), counts.data(), 1}, 3, {},
+                              [&](Index label, const LabelHistogram& histogram) {
+                                  ++n_visits;
+                                  CHECK_EQUAL(histogram.used.size(), label == 1 ? 1u : 0u);
+                                  if (label == 1) CHECK_EQUAL(histogram.negative[7], Index{3});
+                              });
     CHECK_EQUAL(n_visits, Index{3});
 }

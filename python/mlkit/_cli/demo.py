@@ -20,7 +20,7 @@ from mlkit._progress import steps
 
 if TYPE_CHECKING:
     from mlkit.datasets import MultiDigits
-    from mlkit.quality.audit import LabelAudit
+    from mlkit.quality.label_audit import LabelAudit
 
 _FOLDS = 5
 _RATE = 0.1  # of the labels are moved to a digit that is not there

@@ -1,8 +1,8 @@
 """Which labels are wrong: label-error audits by confident learning, for examples, cells and whole data sets."""
 
 from mlkit._validation.cells import LabelQualityWarning
-from mlkit.quality.audit import LabelAudit
 from mlkit.quality.issues import find_cell_issues, find_label_issues
+from mlkit.quality.label_audit import LabelAudit
 from mlkit.quality.noise import estimate_noise_rates
 from mlkit.quality.pairs import label_pair_issues
 from mlkit.quality.patch import CellPatch

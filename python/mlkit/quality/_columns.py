@@ -15,6 +15,7 @@ Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 _EDGES = np.array([0.001, 0.003, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5])  # of probabilities that are alike
+_KEPT, _LABEL = 100_000_000, 16  # bytes of labels that are kept, and of one for each row
 
 
 class Label:
@@ -65,34 +66,45 @@ def _believable(p: Floats, shares: Floats) -> Floats:
 
 
 class Columns:
-    """Labels by number, for some of an audit's labels."""
+    """Labels by number, for some of an audit's labels; a few are kept, so that many rows cost little memory."""
 
     def __init__(self, cells: Cells, flagged: _engine.FlaggedCells, labels: set[int]) -> None:
         chosen = np.zeros(cells.shape[1], bool)
         chosen[list(labels)] = True
-        indptr, indices, values = cells.labels._cells
-        stored = _entries(indptr, indices, chosen)
-        flags = _entries(flagged.indptr, flagged.labels, chosen)
+        indptr, indices, _ = cells.labels._cells
         probs = cells.probs
-        stored_probs = None
+        self._cells = cells
+        self._stored = _entries(indptr, indices, chosen)
+        self._flags = _entries(flagged.indptr, flagged.labels, chosen)
+        self._stored_probs = None
         if probs.indptr is not None and probs.indices is not None:
-            stored_probs = _entries(probs.indptr, probs.indices, chosen)
-        nothing = (np.zeros(0, np.int64), np.zeros(0, np.int64))
-        self._labels = {}
-        for j in labels:
-            given = np.full(cells.shape[0], -1 if cells.labels.background == "unknown" else 0, np.int8)
-            rows, at = stored.get(j, nothing)
-            given[rows] = 1 if values is None else values[at]
-            if stored_probs is None:
-                p = np.asarray(probs.array[:, j], np.float64)
-            else:
-                p = np.zeros(cells.shape[0])
-                rows, at = stored_probs.get(j, nothing)
-                p[rows] = probs.array[at]
-            self._labels[j] = Label(np.clip(p, 0, 1), given, flags.get(j, nothing)[0])
+            self._stored_probs = _entries(probs.indptr, probs.indices, chosen)
+        self._kept: dict[int, Label] = {}
+        self._most = max(2, _KEPT // (_LABEL * cells.shape[0]))
 
     def __getitem__(self, label: int) -> Label:
-        return self._labels[label]
+        found = self._kept.pop(label, None)
+        if found is None:
+            found = self._read(label)
+            while len(self._kept) >= self._most:
+                self._kept.pop(next(iter(self._kept)))  # the one not asked for longest
+        self._kept[label] = found
+        return found
+
+    def _read(self, j: int) -> Label:
+        n_rows, labels, probs = self._cells.shape[0], self._cells.labels, self._cells.probs
+        values = labels._cells[2]
+        nothing = (np.zeros(0, np.int64), np.zeros(0, np.int64))
+        given = np.full(n_rows, -1 if labels.background == "unknown" else 0, np.int8)
+        rows, at = self._stored.get(j, nothing)
+        given[rows] = 1 if values is None else values[at]
+        if self._stored_probs is None:
+            p = np.asarray(probs.array[:, j], np.float64)
+        else:
+            p = np.zeros(n_rows)
+            rows, at = self._stored_probs.get(j, nothing)
+            p[rows] = probs.array[at]
+        return Label(np.clip(p, 0, 1), given, self._flags.get(j, nothing)[0])
 
 
 def _entries(indptr: Counts, indices: NDArray[Any], chosen: Mask) -> dict[int, tuple[Counts, Counts]]:

@@ -11,7 +11,7 @@ from mlkit._files import write_whole
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mlkit.quality.audit import LabelAudit
+    from mlkit.quality.label_audit import LabelAudit
 
 
 def write_audit(audit: LabelAudit, folder: Path, top: int | None = None) -> list[Path]:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlkit.quality._trust import counted, percent
-from mlkit.quality.audit import AT_RANDOM
+from mlkit.quality.label_audit import AT_RANDOM
 
 if TYPE_CHECKING:
-    from mlkit.quality.audit import LabelAudit
+    from mlkit.quality.label_audit import LabelAudit
 
 _TOP = 10
 _LABEL_COLUMNS = ["label", "support", "auc", "spurious_n", "spurious_share", "missing_n", "missing_share", "status"]

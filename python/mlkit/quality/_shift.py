@@ -36,20 +36,27 @@ class Shift:
 
 NO_SHIFT = Shift(0, 1.0, -1, -1, (float("nan"), float("nan")))
 
+_ROWS = 1 << 16  # that are summed at a time
+
 
 def row_sums(matrix: LabelMatrix, at_one: Floats, at_zero: Floats) -> Floats:
     """For each row, the sum over its known cells of ``at_one[label]`` or ``at_zero[label]``, by the cell's value."""
     indptr, indices, values = matrix._cells
-    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(indptr))
     if matrix.background == "unknown":
         base, at_stored_one, at_other = 0.0, at_one, at_zero
     else:  # what is stored replaces a known negative: by a positive, or by an unknown cell, which counts nothing
         base, at_stored_one, at_other = float(at_zero.sum()), at_one - at_zero, -at_zero
-    weights = at_stored_one[indices]
-    if values is not None:
-        weights = np.where(values == 1, weights, at_other[indices])
-    sums: Floats = np.bincount(rows, weights=weights, minlength=matrix.shape[0]).astype(np.float64, copy=False)
-    return sums + base
+    sums = np.empty(matrix.shape[0])
+    for begin in range(0, sums.size, _ROWS):
+        end = min(begin + _ROWS, sums.size)
+        stored = slice(int(indptr[begin]), int(indptr[end]))
+        weights = at_stored_one[indices[stored]]
+        if values is not None:
+            weights = np.where(values[stored] == 1, weights, at_other[indices[stored]])
+        rows = np.repeat(np.arange(end - begin), np.diff(indptr[begin : end + 1]))
+        sums[begin:end] = np.bincount(rows, weights=weights, minlength=end - begin)
+    sums += base
+    return sums
 
 
 class _Part:

@@ -2,38 +2,23 @@
 
 from __future__ import annotations
 
-import itertools
-import json
 from collections.abc import Sequence
-from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 from mlkit._progress import steps
-from mlkit._validation.arrays import read_array, take_rows
-from mlkit._validation.cells import Cells, check_cells
-from mlkit._validation.params import check_choice, check_ids, check_integer, described, list_labels, suggest
+from mlkit._validation.cells import check_cells
+from mlkit._validation.params import check_choice, check_ids, check_integer, described
 from mlkit._validation.rules import check_rules
-from mlkit.quality import _engine, _evidence, _stories, _trust
-from mlkit.quality._evidence_tables import EvidenceTables
-from mlkit.quality._tally import TalliedCells
-from mlkit.quality._trusted import Trusted, check_trusted
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from mlkit.quality.patch import CellPatch
-
-AT_RANDOM = "the same if flags fell at random"
-DIRECTIONS = ("missing", "spurious")  # by the given value: a given 0 that should be 1, a given 1 that should be 0
+from mlkit.quality import _engine, _evidence, _trust
+from mlkit.quality._batches import audit_batches, is_source, open_batches, slice_rows
+from mlkit.quality._folds import check_folds, fold_spread
+from mlkit.quality._trusted import check_trusted
+from mlkit.quality.label_audit import LabelAudit
 
 
 def audit(
     labels: Any,
-    pred_probs: Any,
+    pred_probs: Any = None,
     *,
     label_names: Sequence[str] | None = None,
     ids: Any = None,
@@ -45,6 +30,7 @@ def audit(
     min_support: int = 10,
     fold_ids: Any = None,
     trusted: Any = None,
+    max_memory: int | str | None = None,
     nan_policy: str = "raise",
     from_logits: bool = False,
     force: bool = False,
@@ -58,7 +44,9 @@ def audit(
     ----------
     labels, pred_probs, unknown, label_names, nan_policy, from_logits, force, invalid_ids, n_jobs
         See :func:`mlkit.quality.find_label_issues`. Probabilities must be out of sample: each example's from a model
-        that has not seen its labels.
+        that has not seen its labels. Data that do not fit come in batches: as ``labels`` a function that returns, each
+        time it is called, an iterator of ``(labels, pred_probs)`` or ``(labels, pred_probs, ids)``, and no
+        ``pred_probs``; or as both the ``Path`` of a Parquet file. See :class:`mlkit.quality.LabelQualityState`.
     ids : sequence of length n_samples, optional
         Distinct names of the examples; default: row numbers.
     hierarchy, rules : optional
@@ -74,6 +62,9 @@ def audit(
     trusted : mask of shape (n_samples,) or (n_samples, n_labels), bool, dense or sparse, optional
         Examples or cells that somebody has checked and found right. None of them is flagged, and the estimate of how
         many of the others are wrong rests on probabilities recalibrated on them.
+    max_memory : int or str, optional
+        Go through arrays, too, in batches, and keep no more than about this of what is found in memory: the rest is in
+        temporary files. Of batches "64MB" is kept if nothing is said.
     progress : bool, optional
         Show a bar; None: on a terminal or in a notebook, for work that takes over two seconds.
 
@@ -125,6 +116,28 @@ def audit(
     check_choice("filter_by", filter_by, _engine.FILTERS)
     check_choice("rank_by", rank_by, _engine.RANKINGS)
     check_integer("min_support", min_support, low=0)
+    if is_source(labels) or max_memory is not None:
+        of_the_whole = {"unknown": unknown, "fold_ids": fold_ids, "trusted": trusted}
+        for name, value in {**of_the_whole, "ids": ids if is_source(labels) else None}.items():
+            if value is not None:
+                raise ValueError(f"{name}: expected None with batches, got {described(value)}")
+        kept = "64MB" if max_memory is None else max_memory
+        return audit_batches(
+            open_batches(labels, pred_probs) if is_source(labels) else slice_rows(labels, pred_probs, ids, kept),
+            progress,
+            label_names=label_names,
+            hierarchy=hierarchy,
+            rules=rules,
+            filter_by=filter_by,
+            rank_by=rank_by,
+            min_support=min_support,
+            max_memory=kept,
+            nan_policy=nan_policy,
+            from_logits=from_logits,
+            force=force,
+            invalid_ids=invalid_ids,
+            n_jobs=n_jobs,
+        )
     plan = ["reading", "thresholds", "joint", "ranking by label", "flags", "scores", "evidence"]
     under_way = steps(plan, "audit", progress)
 
@@ -141,14 +154,14 @@ def audit(
         n_jobs=n_jobs,
     )
     own_ids = None if ids is None else check_ids(ids, cells.shape[0]).copy()
-    folds = None if fold_ids is None else _check_folds(fold_ids, cells.shape[0])
+    folds = None if fold_ids is None else check_folds(fold_ids, cells.shape[0])
     right = None if trusted is None else check_trusted(trusted, cells)
     recalibrated = cells if right is None else right.recalibrate(cells)
     checked_rules = check_rules(hierarchy, rules, cells.shape[1], cells.label_names)
 
     next(under_way)
     thresholds = _engine.thresholds(cells)
-    fold_spread = None if folds is None else _fold_spread(cells, folds, thresholds)
+    spread = None if folds is None else fold_spread(cells, folds, thresholds)
 
     next(under_way)
     flagger = _engine.Flagger(cells, filter_by, thresholds_=thresholds)
@@ -183,7 +196,7 @@ def audit(
         status=status,
         in_sample=in_sample,
         other_labels=other_labels,
-        fold_spread=fold_spread,
+        fold_spread=spread,
         evidence=evidence,
         ids=own_ids,
         filter_by=filter_by,
@@ -192,511 +205,3 @@ def audit(
         trusted=right,
         recalibrated=recalibrated,
     )
-
-
-def _check_folds(fold_ids: Any, n_rows: int) -> list[NDArray[np.int64]]:
-    """Return the rows of each fold."""
-    import pandas as pd
-
-    folds = read_array("fold_ids", fold_ids)
-    if folds.shape != (n_rows,):
-        got = f"shape {folds.shape}" if folds.ndim else described(fold_ids)
-        raise ValueError(f"fold_ids: expected {n_rows} fold numbers, one for each example, got {got}")
-    try:
-        fold_of_row, values = pd.factorize(folds)
-    except TypeError:
-        raise TypeError("fold_ids: expected numbers or strings") from None
-    if (fold_of_row < 0).any():
-        row = int(np.argmin(fold_of_row))
-        raise ValueError(f"fold_ids: expected a fold for each example, got {described(folds[row])} at row {row}")
-    if 2 * len(values) > max(4, n_rows):
-        raise ValueError(
-            f"fold_ids: expected the numbers of a few folds, got {len(values)} different ones for {n_rows} examples "
-            "(folds that small cannot be compared)"
-        )
-    order = np.argsort(fold_of_row, kind="stable")
-    return np.split(order, np.cumsum(np.bincount(fold_of_row))[:-1])
-
-
-def _fold_spread(cells: Cells, folds: list[NDArray[np.int64]], thresholds: NDArray[np.float64]) -> _trust.FoldSpread:
-    """Compare each label's thresholds between the folds that have the side."""
-    shape = (cells.shape[1], 2)
-    low, high = np.full(shape, np.inf), np.full(shape, -np.inf)
-    n_low, n_high = np.ones(shape), np.ones(shape)
-    for rows in folds:
-        part = cells.take(rows)
-        here = _engine.thresholds(part)
-        n_here = np.stack([part.n_negative, part.n_positive], axis=1)
-        is_low, is_high = (n_here > 0) & (here < low), (n_here > 0) & (here > high)
-        low[is_low], n_low[is_low] = here[is_low], n_here[is_low]
-        high[is_high], n_high[is_high] = here[is_high], n_here[is_high]
-    spread = np.where(low < high, high - low, np.where(low == high, 0.0, np.nan))
-    # values in [0, 1] with mean t vary by at most sqrt(t (1 - t))
-    variance = np.clip(thresholds * (1 - thresholds), 0, None) * (1 / n_low + 1 / n_high)
-    is_shift = (spread > _trust.FOLD_SPREAD) & (spread > _trust.FOLD_ERRORS * np.sqrt(variance))
-    return _trust.FoldSpread(spread, is_shift)
-
-
-class LabelAudit(EvidenceTables):
-    """The findings of :func:`mlkit.audit`.
-
-    Attributes
-    ----------
-    summary : DataFrame
-        The numbers on the whole, indexed by ``measure``, with the columns ``value`` and ``share``.
-    labels : DataFrame
-        One row for each label: ``label`` (its name, or number), ``support``, ``known``, ``threshold_0``,
-        ``threshold_1``, ``auc``, ``auc_error`` (how far the area may be off: it is computed from 4,096 bins),
-        ``spurious_n``, ``spurious_share`` (of the examples that carry the label), ``missing_n``, ``missing_share`` (of
-        those that do not), ``quality`` (1 - spurious_share), ``status`` ("ok", or why nothing is flagged; shares and
-        quality are NaN then). With ``fold_ids`` also ``fold_spread``: the largest difference of a threshold between
-        folds.
-    story : Story
-        How many cells may be wrong: ``kind`` ("labels_fine", "model_better" or "cannot_tell"), ``text``,
-        ``assumption``, ``n_wrong``, ``n_spurious`` and ``n_missing`` (each the least and the most), ``reliability``.
-    trust : DataFrame
-        What limits or qualifies the findings, most serious first: ``kind``, ``is_warning``, ``text``.
-    evidence : DataFrame
-        What no score of a cell shows, most damning first: ``kind``, ``text``.
-    scores : ndarray of shape (n_samples,)
-        Each example's label quality score; lower is more suspicious.
-
-    Examples
-    --------
-    >>> import mlkit
-    >>> labels = [[0], [0], [1], [0, 1], []] * 10
-    >>> pred_probs = [[0.9, 0.1], [0.8, 0.2], [0.1, 0.8], [0.9, 0.9], [0.1, 0.1]] * 9 + [[0.1, 0.1]] * 5
-    >>> mlkit.audit(labels, pred_probs, min_support=5).labels[["label", "support", "spurious_n", "missing_n"]]
-       label  support  spurious_n  missing_n
-    0      0       30           3          0
-    1      1       20           2          0
-    """
-
-    def __init__(
-        self,
-        *,
-        cells: Cells,
-        flagged: _engine.FlaggedCells,
-        scores: NDArray[np.float64],
-        thresholds: NDArray[np.float64],
-        auc: NDArray[np.float64],
-        status: _trust.LabelStatus,
-        in_sample: _trust.Remark | None,
-        other_labels: _trust.Remark | None,
-        fold_spread: _trust.FoldSpread | None,
-        evidence: _evidence.Evidence,
-        ids: NDArray[Any] | None,
-        filter_by: str,
-        rank_by: str,
-        min_support: int,
-        trusted: Trusted | None,
-        recalibrated: Cells,
-    ) -> None:
-        self._cells = cells
-        self._trusted = trusted
-        self._recalibrated = recalibrated
-        self._flagged = flagged
-        self.scores = scores
-        self._thresholds = thresholds
-        self._auc = auc
-        self._status = status
-        self._fold_spread = fold_spread
-        self._evidence = evidence
-        self._ids = ids
-        self.filter_by = filter_by
-        self.rank_by = rank_by
-        self.min_support = min_support
-        n_labels = cells.shape[1]
-        by_group = np.bincount(flagged.labels * np.int64(2) + flagged.given, minlength=2 * n_labels).reshape(-1, 2)
-        self._n_missing, self._n_spurious = by_group[:, 0], by_group[:, 1]
-        self._n_flagged_rows = int(np.count_nonzero(np.diff(flagged.indptr)))
-        names = cells.label_names
-        remarks = [
-            in_sample,
-            other_labels,
-            _trust.incomplete(int(self._n_spurious.sum()), int(self._n_missing.sum()), cells.labels.background),
-            _trust.zeros(int(np.count_nonzero(flagged.p[flagged.given == 1] == 0)), int(self._n_spurious.sum())),
-            None if fold_spread is None else _trust.fold_shift(fold_spread, status, names),
-            *_trust.excluded(status, filter_by, names),
-            _trust.saturation(self._n_flagged_rows / cells.shape[0], self._expected_share, n_labels),
-            _trust.ties(flagged.tied, n_labels),
-            *_trust.reading(cells.labels.notes),
-            _trust.no_pairs() if isinstance(cells, TalliedCells) else None,
-        ]
-        self._remarks = sorted([r for r in remarks if r is not None], key=lambda remark: not remark.is_warning)
-
-    @property
-    def label_names(self) -> tuple[str, ...] | None:
-        """The labels' names, or None."""
-        return self._cells.label_names
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """``(n_samples, n_labels)``."""
-        return self._cells.shape
-
-    @property
-    def labels(self) -> pd.DataFrame:
-        """One row for each label."""
-        import pandas as pd
-
-        n_positive, n_negative = self._cells.n_positive, self._cells.n_negative
-        judged = self._status.kind == _trust.OK
-        if self.filter_by == "predicted_neq_given":  # needs no threshold for absence
-            judged |= self._status.kind == _trust.CONSTANT_1
-        spurious_share = np.where(judged, _share(self._n_spurious, n_positive), np.nan)
-        frame = pd.DataFrame(
-            {
-                "label": self._name_column(np.arange(self.shape[1])),
-                "support": n_positive,
-                "known": n_positive + n_negative,
-                "threshold_0": np.where(n_negative > 0, self._thresholds[:, 0], np.nan),
-                "threshold_1": np.where(n_positive > 0, self._thresholds[:, 1], np.nan),
-                "auc": self._auc[:, 0],
-                "auc_error": self._auc[:, 1],
-                "spurious_n": self._n_spurious,
-                "spurious_share": spurious_share,
-                "missing_n": self._n_missing,
-                "missing_share": np.where(judged, _share(self._n_missing, n_negative), np.nan),
-                "quality": 1 - spurious_share,
-                "status": self._status.text,
-            }
-        )
-        if self._fold_spread is not None:
-            frame["fold_spread"] = np.fmax(*self._fold_spread.spread.T)
-        return frame
-
-    def cells(
-        self, top: int | None = None, *, label: str | int | None = None, direction: str | None = None
-    ) -> pd.DataFrame:
-        """List the flagged cells, most suspicious first.
-
-        Parameters
-        ----------
-        top : int, optional
-            Only so many.
-        label : str or int, optional
-            Only those of one label, by name or number.
-        direction : {"spurious", "missing"}, optional
-            Only labels given that should not be, or not given that should.
-
-        Returns
-        -------
-        DataFrame
-            ``id``, ``row``, ``label``, ``direction``, ``given``, ``suggested``, ``p`` (the model's probability of the
-            label), ``score`` (of the ranking; lower is more suspicious), ``rank``. Ties by row and label.
-        """
-        import pandas as pd
-
-        top = None if top is None else check_integer("top", top, low=0)
-        flagged, rows = self._flagged, self._flagged.rows
-        score = self._flag_scores
-        keep = np.ones(score.size, bool)
-        if label is not None:
-            keep &= flagged.labels == self._label_number(label)
-        if direction is not None:
-            keep &= flagged.given == DIRECTIONS.index(check_choice("direction", direction, DIRECTIONS))
-        which = np.flatnonzero(keep)
-        if top is not None and 0 < top < which.size // 4:  # sort no more than can be shown
-            which = which[score[which] <= np.partition(score[which], top - 1)[top - 1]]
-        which = which[np.argsort(score[which], kind="stable")][:top]
-        given = flagged.given[which]
-        return pd.DataFrame(
-            {
-                "id": self._id_column(rows[which]),
-                "row": rows[which],
-                "label": self._name_column(flagged.labels[which]),
-                "direction": np.asarray(DIRECTIONS, object)[given],
-                "given": given,
-                "suggested": 1 - given,
-                "p": flagged.p[which],
-                "score": score[which],
-                "rank": np.arange(1, which.size + 1),
-            }
-        )
-
-    def examples(self, top: int | None = None) -> pd.DataFrame:
-        """List the examples with a flagged cell, most suspicious first.
-
-        Parameters
-        ----------
-        top : int, optional
-            Only so many.
-
-        Returns
-        -------
-        DataFrame
-            ``id``, ``row``, ``score``, ``n_flagged``, ``given`` and ``suggested`` (lists of labels), ``rank``. Ties by
-            row.
-        """
-        import pandas as pd
-
-        from mlkit.quality.issues import rank_rows
-
-        top = None if top is None else check_integer("top", top, low=0)
-        n_flagged = np.diff(self._flagged.indptr)
-        rows = rank_rows(n_flagged > 0, self.scores)[:top]
-        given, suggested = self._label_sets(rows)
-        return pd.DataFrame(
-            {
-                "id": self._id_column(rows),
-                "row": rows,
-                "score": self.scores[rows],
-                "n_flagged": n_flagged[rows],
-                "given": given,
-                "suggested": suggested,
-                "rank": np.arange(1, rows.size + 1),
-            }
-        )
-
-    def patch(self, *, policy: str = "flagged", max_changes: int | None = None, fdr: float = 0.1) -> CellPatch:
-        """Return suggested changes of the labels, which can be applied, reviewed and taken back.
-
-        Parameters
-        ----------
-        policy, max_changes, fdr
-            See :func:`mlkit.quality.suggest_labels`.
-
-        Returns
-        -------
-        CellPatch
-            With the filter and the excluded labels of this audit.
-        """
-        from mlkit.quality import suggest
-
-        suggest.check_policy(policy, max_changes, fdr)
-        flagged = (self._flagged, self._flag_scores) if policy == "flagged" else None
-        excluded = self._status.is_excluded
-        cells = self._recalibrated
-        return suggest.make_patch(
-            cells, excluded, policy, max_changes, fdr, flagged, self.filter_by, trusted=self._trusted
-        )
-
-    @property
-    def summary(self) -> pd.DataFrame:
-        """The numbers on the whole."""
-        import pandas as pd
-
-        n, n_labels = self.shape
-        n_positive, n_negative = int(self._cells.n_positive.sum()), int(self._cells.n_negative.sum())
-        known = n_positive + n_negative
-        n_spurious, n_missing = int(self._n_spurious.sum()), int(self._n_missing.sum())
-        n_excluded = int(self._status.is_excluded.sum())
-        expected = self._expected_share
-        rows: list[tuple[str, int, float]] = [
-            ("examples", n, np.nan),
-            ("labels", n_labels, np.nan),
-            ("known cells", known, known / (n * n_labels)),
-            ("given labels", n_positive, _ratio(n_positive, known)),
-            ("flagged cells", n_spurious + n_missing, _ratio(n_spurious + n_missing, known)),
-            ("flagged as spurious, of the given labels", n_spurious, _ratio(n_spurious, n_positive)),
-            ("flagged as missing, of the labels not given", n_missing, _ratio(n_missing, n_negative)),
-            ("examples with a flagged cell", self._n_flagged_rows, self._n_flagged_rows / n),
-            (AT_RANDOM, round(n * expected), expected),
-            ("labels in which nothing is flagged, see trust", n_excluded, n_excluded / n_labels),
-        ]
-        frame = pd.DataFrame(rows, columns=["measure", "value", "share"])
-        return frame.set_index("measure")
-
-    @cached_property
-    def story(self) -> _stories.Story:
-        """How many cells may be wrong, and what that rests on (see the documentation of the room)."""
-        cells, trusted = self._recalibrated, self._trusted
-        judged = self._status.kind == _trust.OK
-        if trusted is None:
-            return _stories.tell(cells, judged)
-        spread = trusted.spread(self._cells, judged)
-        return _stories.tell(trusted.rest(cells), judged, trusted.n_cells, spread)
-
-    @property
-    def trust(self) -> pd.DataFrame:
-        """What limits or qualifies the findings."""
-        import pandas as pd
-
-        records = [(r.kind, r.is_warning, r.text) for r in self._remarks]
-        return pd.DataFrame(records, columns=["kind", "is_warning", "text"])
-
-    def to_json(self) -> str:
-        """Return summary, evidence, trust and labels as JSON text, null where a number is NaN."""
-        summary, labels = self.summary, self.labels
-        head = {
-            "filter_by": self.filter_by,
-            "rank_by": self.rank_by,
-            "min_support": self.min_support,
-            "summary": {
-                name: {"value": value, "share": share}
-                for name, value, share in zip(summary.index, _plain(summary["value"]), _plain(summary["share"]))
-            },
-            "story": self.story.to_dict(),
-            "evidence": [{"kind": r.kind, "text": r.text} for r in self._evidence.remarks],
-            "trust": [{"kind": r.kind, "is_warning": r.is_warning, "text": r.text} for r in self._remarks],
-        }
-        encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
-        names = list(labels)
-        rows = [encode(dict(zip(names, row))) for row in zip(*(_plain(labels[name]) for name in names))]
-        start = json.dumps(head, indent=2, ensure_ascii=False, allow_nan=False).removesuffix("\n}")
-        return start + ',\n  "labels": [\n    ' + ",\n    ".join(rows) + "\n  ]\n}\n"  # a line for each label
-
-    def save(self, folder: str | Path) -> list[Path]:
-        """Write ``labels.csv``, ``cells.csv``, ``examples.csv``, ``summary.json`` and ``patch.json``.
-
-        Each file appears complete or not at all; older ones of these names are replaced.
-
-        Parameters
-        ----------
-        folder : str or Path
-            Made if it does not exist.
-
-        Returns
-        -------
-        list of Path
-            The files.
-        """
-        from mlkit.quality._files import write_audit
-
-        return write_audit(self, Path(folder))
-
-    def plot_labels(self, *, top: int = 20, ax: Any = None) -> Any:
-        """Draw the labels with the most flagged cells, spurious and missing side by side.
-
-        Parameters
-        ----------
-        top : int, default=20
-            How many labels, the most flagged first.
-        ax : matplotlib Axes, optional
-            Where to draw; default: a new figure.
-
-        Returns
-        -------
-        matplotlib Axes
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed (extra ``plot``).
-        """
-        from mlkit.quality import plots
-
-        return plots.plot_labels(self, top=check_integer("top", top, low=1), ax=ax)
-
-    def plot_score_hist(self, label: str | int | None = None, *, ax: Any = None) -> Any:
-        """Draw how scores are distributed, flagged ones set off.
-
-        Parameters
-        ----------
-        label : str or int, optional
-            The probabilities of one label, by what was given; default: the examples' scores.
-        ax : matplotlib Axes, optional
-            Where to draw; default: a new figure.
-
-        Returns
-        -------
-        matplotlib Axes
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed (extra ``plot``).
-        """
-        from mlkit.quality import plots
-
-        return plots.plot_score_hist(self, None if label is None else self._label_number(label), ax=ax)
-
-    def __repr__(self) -> str:
-        n, n_labels = self.shape
-        size = f"{_trust.counted(n, 'example')} x {_trust.counted(n_labels, 'label')}"
-        lines = [f"LabelAudit: {size} ({self.filter_by})"]
-        lines += [f"  ! {remark.text}" for remark in self._evidence.remarks]
-        for name, value, share in self.summary.itertuples():
-            indented = f"  {name}" if name == AT_RANDOM else name
-            lines.append(f"  {indented:<46}{value:>14,}{_trust.percent(share):>12}".rstrip())
-        lines.append("Flags are candidates for review: where people checked them, about half were errors.")
-        lines += self.story.lines()
-        if self._remarks:
-            lines.append("Trust:")
-            lines += [f"  {'!' if remark.is_warning else '-'} {remark.text}" for remark in self._remarks]
-        return "\n".join(lines)
-
-    def _repr_html_(self) -> str:
-        from mlkit.quality import _html
-
-        return _html.audit_html(self)
-
-    # What follows serves the methods above and the modules that draw and write.
-
-    @cached_property
-    def _flag_scores(self) -> NDArray[np.float64]:
-        """The flagged cells' scores for ranking."""
-        return _engine.flag_scores(self._cells, self._flagged, self.rank_by, ~self._status.is_excluded)
-
-    @cached_property
-    def _expected_share(self) -> float:
-        """Share of examples with a flag if each label's flags fell on its known examples independently."""
-        labels = self._cells.labels
-        rate = _share(self._n_spurious + self._n_missing, self._cells.n_positive + self._cells.n_negative)
-        log_none = np.log1p(-np.minimum(np.nan_to_num(rate), 1 - 2.0**-53))  # by label: log P(no flag)
-        indptr, indices, values = labels._cells
-        known_everywhere, weights = 0.0, log_none[indices]
-        if labels.background == "negative":
-            known_everywhere = log_none.sum()
-            if values is None:
-                return float(abs(np.expm1(known_everywhere)))
-            weights = np.where(values < 0, -weights, 0.0)
-        rows = np.repeat(np.arange(labels.shape[0]), np.diff(indptr))
-        by_row = known_everywhere + np.bincount(rows, weights=weights, minlength=labels.shape[0])
-        return float(np.abs(np.expm1(np.minimum(by_row, 0.0))).mean())
-
-    def _name_column(self, numbers: NDArray[Any]) -> NDArray[Any]:
-        names = self.label_names
-        return numbers if names is None else np.asarray(names, object)[numbers]
-
-    def _id_column(self, rows: NDArray[np.int64]) -> NDArray[Any]:
-        return rows if self._ids is None else self._ids[rows]
-
-    def _label_number(self, label: Any) -> int:
-        names = self.label_names
-        if isinstance(label, str):
-            if names is None:
-                raise ValueError(f"label: expected a number, got {label!r} (the labels have no names)")
-            if label not in names:
-                known = list_labels(np.arange(len(names)), names)
-                raise ValueError(f"label: expected one of {known}, got {label!r}{suggest(label, names)}")
-            return names.index(label)
-        return check_integer("label", label, low=0, high=self.shape[1] - 1)
-
-    def _label_sets(self, rows: NDArray[np.int64]) -> tuple[list[list[Any]], list[list[Any]]]:
-        """The given label set of each row, and the one with the flagged cells turned round."""
-        labels, flagged, n_labels = self._cells.labels, self._flagged, np.int64(self.shape[1])
-        given_bounds, given_at = take_rows(labels.indptr, rows)
-        flag_bounds, flags_at = take_rows(flagged.indptr, rows)
-        given, flips = labels.indices[given_at], flagged.labels[flags_at]
-        places = np.arange(rows.size)
-        cells = np.concatenate(
-            [
-                np.repeat(places, np.diff(given_bounds)) * n_labels + given,
-                np.repeat(places, np.diff(flag_bounds)) * n_labels + flips,
-            ]
-        )
-        cells, times = np.unique(cells, return_counts=True)
-        cells = cells[times == 1]  # in one of the two: turned round
-        bounds = np.searchsorted(cells, np.arange(rows.size + 1) * n_labels)
-        return self._split(given, given_bounds), self._split(cells % n_labels, bounds)
-
-    def _split(self, numbers: NDArray[Any], bounds: NDArray[Any]) -> list[list[Any]]:
-        flat, ends = self._name_column(numbers).tolist(), bounds.tolist()
-        return [flat[begin:end] for begin, end in itertools.pairwise(ends)]
-
-
-def _plain(column: Any) -> list[Any]:
-    """A frame's column as JSON knows values: NaN is None."""
-    return [None if value != value else value for value in column.tolist()]
-
-
-def _share(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
-    share = np.full(part.shape, np.nan)
-    np.divide(part, whole, out=share, where=whole > 0)
-    return share
-
-
-def _ratio(part: int, whole: int) -> float:
-    return part / whole if whole else float("nan")

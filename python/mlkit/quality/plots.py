@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from mlkit._validation.optional import require
 
 if TYPE_CHECKING:
-    from mlkit.quality.audit import LabelAudit
+    from mlkit.quality.label_audit import LabelAudit
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]

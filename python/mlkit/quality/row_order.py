@@ -148,7 +148,7 @@ def row_order_scan(
 
 def find_breaks(matrix: LabelMatrix, level: float, n_threads: int, kind: str = "labels") -> list[Break]:
     """The breaks of a matrix, most certain first."""
-    found = []
+    found: list[Break] = []
     pieces = [(0, matrix.shape[0], 1)]
     while pieces and len(found) < MOST:
         first, end, share = pieces.pop(0)  # of the level, 1 / share is left for this piece
@@ -185,11 +185,12 @@ class _Scan:
         self._square = (np.maximum(high, -low) * scale) ** 2
         self._place = np.where(high >= -low, highest, lowest)
         sums = row_sums(part, 1 - self._rate, -self._rate)
-        total = np.cumsum(sums - sums.mean())
-        spread = max(0.0, float(total.max())) - min(0.0, float(total.min()))
         variance = float(sums.var() * sums.size)
+        sums -= sums.mean()
+        total = np.cumsum(sums, out=sums)
+        spread = max(0.0, float(total.max())) - min(0.0, float(total.min()))
         row_varies = variance > _ROUNDING * sums.size and np.count_nonzero(varies) > 1
-        self._row_square = total**2 / variance if row_varies else np.zeros(sums.size)
+        self._row_total, self._row_variance = total, variance if row_varies else np.inf
         self._n_tests = int(np.count_nonzero(varies)) + int(row_varies)
         self._p = np.where(varies, kuiper((high - low) * scale), 1.0)
         self._row_p = float(kuiper(np.array([spread / np.sqrt(variance)]))[0]) if row_varies else 1.0
@@ -218,7 +219,7 @@ class _Scan:
         weight[changed] = self._weight[changed]
         curve = _core.quality.shared_excursion(self._part._core, weight, self._rate)[1:]
         if rows_change:
-            curve = curve + self._row_square
+            curve = curve + self._row_total**2 / self._row_variance
         share = np.arange(EDGE, n - EDGE + 1) / n
         return EDGE + int(np.argmax(curve[EDGE - 1 : n - EDGE] / (share * (1 - share))))
 

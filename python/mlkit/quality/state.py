@@ -19,7 +19,7 @@ from mlkit.quality._tally import TalliedCells, Tally
 from mlkit.quality.thresholds import check_thresholds
 
 if TYPE_CHECKING:
-    from mlkit.quality.audit import LabelAudit
+    from mlkit.quality.label_audit import LabelAudit
 
 _VERSION = 1
 
@@ -279,7 +279,7 @@ class LabelQualityState:
             If the state is not frozen, if rows are missing or were seen twice, or if the second pass saw other data
             than the first.
         """
-        from mlkit.quality.audit import LabelAudit
+        from mlkit.quality.label_audit import LabelAudit
 
         if self._thresholds is None or self._findings.n_rows == 0:
             raise ValueError("finalize: expected a frozen state that has seen batches in update_issues")

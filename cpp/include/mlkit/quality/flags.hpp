@@ -2,6 +2,8 @@
 // The pass that flags: every doubted cell beyond its group's cut, as cells in compressed rows or as a mark per row.
 
 #include <algorithm>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "mlkit/quality/filters.hpp"
@@ -97,26 +99,54 @@ std::vector<Index> select_at_cut(const std::vector<std::vector<FlaggedCell>>& ke
     return tied;
 }
 
-/// flag(cell) for every flagged cell: first from the pass over the rows (a tile's cells from one thread, in row order),
-/// then, from the calling thread, for those at the cuts.
-template <class Flag>
-std::vector<Index> flag_doubted(const Cells& cells, const FlagPlan& plan, const Team& team, Flag&& flag) {
-    const auto n_threads = static_cast<std::size_t>(team.n_threads);
-    std::vector<DoubtWalker> walkers(n_threads, DoubtWalker(cells, plan.doubt()));
-    std::vector<std::vector<FlaggedCell>> at_cut(n_threads);
+/// The pass over the rows: flag(cell) for every cell beyond its cut (a tile's cells from one thread, in row order), and
+/// at_cut(thread, cell) for those in the bins where the cuts lie.
+template <class Flag, class AtCut>
+void flag_doubted(const Cells& cells, const FlagPlan& plan, const Team& team, Flag&& flag, AtCut&& at_cut) {
+    std::vector<DoubtWalker> walkers(static_cast<std::size_t>(team.n_threads), DoubtWalker(cells, plan.doubt()));
     for_each_strip(cells, team, [&](int thread, const auto& strip) {
-        const auto t = static_cast<std::size_t>(thread);
-        walkers[t](strip, [&](Index row, std::int32_t label, int given, double p) {
+        walkers[static_cast<std::size_t>(thread)](strip, [&](Index row, std::int32_t label, int given, double p) {
             const FlaggedCell cell{row, p, label, static_cast<std::int8_t>(given)};
             if (plan.cuts.empty()) return flag(cell);
             const GroupCut& cut = plan.cuts[static_cast<std::size_t>(plan.grouping.group(label, given))];
             const int b = plan.histogram->bin(self_confidence(given, p));
             if (b < cut.bin) flag(cell);
-            if (b == cut.bin && cut.take > 0) at_cut[t].push_back(cell);
+            if (b == cut.bin && cut.take > 0) at_cut(thread, cell);
         });
     });
-    if (plan.cuts.empty()) return {};
-    return select_at_cut(at_cut, plan, team, flag);
+}
+
+/// The cells at the cuts that are flagged, and by group how many were left out by their row alone.
+struct CutCells {
+    std::vector<FlaggedCell> flagged;
+    std::vector<Index> tied;
+};
+
+/// The pass, and what it flags at the cuts.
+template <class Flag>
+CutCells flag_and_cut(const Cells& cells, const FlagPlan& plan, const Team& team, Flag&& flag) {
+    std::vector<std::vector<FlaggedCell>> kept(static_cast<std::size_t>(team.n_threads));
+    flag_doubted(cells, plan, team, flag,
+                 [&](int thread, const FlaggedCell& cell) { kept[static_cast<std::size_t>(thread)].push_back(cell); });
+    CutCells cut;
+    if (!plan.cuts.empty())
+        cut.tied = select_at_cut(kept, plan, team, [&](const FlaggedCell& cell) { cut.flagged.push_back(cell); });
+    return cut;
+}
+
+/// Puts the cells of one row in order of their labels.
+inline void sort_row(FlaggedCells& cells, Index begin, Index end, std::vector<std::pair<std::int32_t, Index>>& order) {
+    const auto at = [](Index k) { return static_cast<std::size_t>(k); };
+    if (std::is_sorted(cells.labels.begin() + begin, cells.labels.begin() + end)) return;
+    order.clear();
+    for (Index k = begin; k < end; ++k) order.emplace_back(cells.labels[at(k)], k);
+    std::sort(order.begin(), order.end());
+    std::vector<std::pair<std::int8_t, double>> values;
+    for (const auto& [label, k] : order) values.emplace_back(cells.given[at(k)], cells.p[at(k)]);
+    for (Index k = begin; k < end; ++k) {
+        cells.labels[at(k)] = order[at(k - begin)].first;
+        std::tie(cells.given[at(k)], cells.p[at(k)]) = values[at(k - begin)];
+    }
 }
 
 }  // namespace detail
@@ -124,41 +154,42 @@ std::vector<Index> flag_doubted(const Cells& cells, const FlagPlan& plan, const 
 /// Marks the rows with a flagged cell in `mask` (n_rows bytes).
 inline void flag_rows(const Cells& cells, const FlagPlan& plan, const Team& whole_team, std::uint8_t* mask) {
     std::fill(mask, mask + cells.labels.n_rows, std::uint8_t{0});
-    detail::flag_doubted(cells, plan, whole_team.for_work(cells.n_read()),
-                         [&](const detail::FlaggedCell& c) { mask[c.row] = 1; });
+    const auto mark = [&](const detail::FlaggedCell& c) { mask[c.row] = 1; };
+    const auto cut = detail::flag_and_cut(cells, plan, whole_team.for_work(cells.n_read()), mark);
+    for (const detail::FlaggedCell& c : cut.flagged) mark(c);
 }
 
-/// The flagged cells themselves; memory in proportion to their number.
+/// The flagged cells themselves. Two passes, one that counts and one that fills: no memory but the answer's.
 inline FlaggedCells flag_cells(const Cells& cells, const FlagPlan& plan, const Team& whole_team) {
     const Team team = whole_team.for_work(cells.n_read());
-    const Index n = cells.labels.n_rows, tile = cells.tile_rows();
-    std::vector<std::vector<detail::FlaggedCell>> tiles(static_cast<std::size_t>((n + tile - 1) / tile));
+    const auto n_rows = static_cast<std::size_t>(cells.labels.n_rows);
     FlaggedCells out;
-    out.tied = detail::flag_doubted(cells, plan, team, [&](const detail::FlaggedCell& c) {
-        tiles[static_cast<std::size_t>(c.row / tile)].push_back(c);
-    });
-    out.indptr.assign(static_cast<std::size_t>(n) + 1, 0);
-    std::vector<Index> begin(tiles.size() + 1, 0);
-    for (std::size_t t = 0; t < tiles.size(); ++t) begin[t + 1] = begin[t] + static_cast<Index>(tiles[t].size());
-    const auto n_flagged = static_cast<std::size_t>(begin.back());
+    std::vector<Index>& bounds = out.indptr;
+    bounds.assign(n_rows + 1, 0);
+    const auto count = [&](const detail::FlaggedCell& c) { ++bounds[static_cast<std::size_t>(c.row) + 1]; };
+    detail::CutCells cut = detail::flag_and_cut(cells, plan, team, count);
+    for (const detail::FlaggedCell& c : cut.flagged) count(c);
+    out.tied = std::move(cut.tied);
+    for (std::size_t i = 0; i < n_rows; ++i) bounds[i + 1] += bounds[i];
+    const auto n_flagged = static_cast<std::size_t>(bounds[n_rows]);
     out.labels.resize(n_flagged);
     out.given.resize(n_flagged);
     out.p.resize(n_flagged);
-    for_each_block(static_cast<Index>(tiles.size()), team, [&](Index t, int) {
-        auto& part = tiles[static_cast<std::size_t>(t)];
-        std::sort(part.begin(), part.end(), [](const detail::FlaggedCell& a, const detail::FlaggedCell& b) {
-            return a.row != b.row ? a.row < b.row : a.label < b.label;
-        });
-        auto at = static_cast<std::size_t>(begin[static_cast<std::size_t>(t)]);
-        for (const detail::FlaggedCell& c : part) {
-            ++out.indptr[static_cast<std::size_t>(c.row) + 1];
-            out.labels[at] = c.label;
-            out.given[at] = c.given;
-            out.p[at++] = c.p;
-        }
-        std::vector<detail::FlaggedCell>().swap(part);
+    const auto fill = [&](const detail::FlaggedCell& c) {  // bounds[row] moves from the row's begin to its end
+        const auto at = static_cast<std::size_t>(bounds[static_cast<std::size_t>(c.row)]++);
+        out.labels[at] = c.label;
+        out.given[at] = c.given;
+        out.p[at] = c.p;
+    };
+    detail::flag_doubted(cells, plan, team, fill, [](int, const detail::FlaggedCell&) {});
+    for (const detail::FlaggedCell& c : cut.flagged) fill(c);
+    for (std::size_t i = n_rows; i > 0; --i) bounds[i] = bounds[i - 1];
+    bounds[0] = 0;
+    for_each_range(cells.labels.n_rows, 4096, team, [&](Index begin, Index end, int) {
+        std::vector<std::pair<std::int32_t, Index>> order;
+        for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i)
+            detail::sort_row(out, bounds[i], bounds[i + 1], order);
     });
-    for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i) out.indptr[i + 1] += out.indptr[i];
     return out;
 }
 

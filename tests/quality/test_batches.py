@@ -1,0 +1,196 @@
+"""mlkit.audit of batches: from functions, Parquet files and slices of arrays."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+
+import mlkit
+from mlkit import _core
+from mlkit.labels import as_label_matrix
+
+pytestmark = pytest.mark.filterwarnings("ignore::mlkit.quality.LabelQualityWarning")
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(3)
+    probs = 1 / (1 + np.exp(-rng.normal(-2, 2, (700, 9))))
+    return (rng.random(probs.shape) < probs).astype(np.int8), probs
+
+
+def assert_same(got, expected):
+    pd.testing.assert_frame_equal(got.labels, expected.labels, check_exact=True)
+    pd.testing.assert_frame_equal(got.cells(), expected.cells(), check_exact=True)
+    pd.testing.assert_frame_equal(got.examples(), expected.examples(), check_exact=True)
+    np.testing.assert_array_equal(got.scores, expected.scores)
+
+
+def in_batches(labels, probs, size, ids=None):
+    def batches():
+        for begin in range(0, len(probs), size):
+            part = labels[begin : begin + size], probs[begin : begin + size]
+            yield part if ids is None else (*part, ids[begin : begin + size])
+
+    return batches
+
+
+@pytest.mark.parametrize("size", [1, 99, 700, 1000])
+def test_a_function_of_batches(data, size):
+    assert_same(mlkit.audit(in_batches(*data, size)), mlkit.audit(*data))
+
+
+def test_batches_with_ids_names_and_rules(data):
+    labels, probs = data
+    ids, names = [f"id {i}" for i in range(700)], [f"label {j}" for j in range(9)]
+    options = {"label_names": names, "rules": [("implies", "label 0", "label 1")]}
+    got = mlkit.audit(in_batches(labels, probs, 150, ids), **options)
+    expected = mlkit.audit(labels, probs, ids=ids, **options)
+    assert_same(got, expected)
+    assert len(expected.violations()) > 0
+    pd.testing.assert_frame_equal(got.violations(), expected.violations())
+
+
+def test_batches_of_lists(data):
+    labels, probs = data
+    lists = [np.flatnonzero(row).tolist() for row in labels]
+    assert_same(mlkit.audit(in_batches(lists, probs.tolist(), 100)), mlkit.audit(labels, probs))
+
+
+@pytest.mark.parametrize("ids", [False, True])
+def test_parquet_files(data, tmp_path, ids):
+    pytest.importorskip("pyarrow")
+    labels, probs = data
+    names = [f"label {j}" for j in range(9)]
+    index = [f"row {i}" for i in range(700)] if ids else None
+    pd.DataFrame(labels, columns=names, index=index).to_parquet(tmp_path / "labels.parquet", row_group_size=50)
+    pd.DataFrame(probs, columns=names, index=index).to_parquet(tmp_path / "probs.parquet", row_group_size=333)
+    got = mlkit.audit(tmp_path / "labels.parquet", tmp_path / "probs.parquet")
+    assert_same(got, mlkit.audit(labels, probs, label_names=names, ids=index))
+
+
+@pytest.mark.parametrize("form", ["dense", "csr", "LabelMatrix", "memmap"])
+def test_arrays_go_through_in_slices_where_memory_is_limited(data, tmp_path, form):
+    labels, probs = (np.tile(part, (3, 1)) for part in data)
+    y, p = labels, probs
+    if form == "csr":
+        y, p = sparse.coo_array(labels), sparse.csc_array(probs)
+    elif form == "LabelMatrix":
+        y = as_label_matrix(labels)
+    elif form == "memmap":
+        np.save(tmp_path / "p.npy", probs)
+        p = np.load(tmp_path / "p.npy", mmap_mode="r")
+    got = mlkit.audit(y, p, max_memory=1000, ids=np.arange(2100) + 7)
+    assert_same(got, mlkit.audit(labels, probs, ids=np.arange(2100) + 7))
+
+
+def test_what_needs_probabilities_says_so(data):
+    pytest.importorskip("matplotlib")
+    got = mlkit.audit(in_batches(*data, 100))
+    assert got.pairs().empty
+    assert "does not look for pairs" in got.trust.set_index("kind").loc["batches", "text"]
+    for call in (lambda: got.plot_score_hist(0), lambda: got.patch(policy="fdr")):
+        with pytest.raises(ValueError, match=r"^pred_probs: an audit of batches does not hold them"):
+            call()
+    assert len(got.patch()) == len(got.cells())
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "message"),
+    [
+        (lambda: 3, {}, "labels: expected a function that returns an iterator .* returned int 3"),
+        (list, {}, "labels: expected at least one batch, got none"),
+        (lambda: [([[0]], [[0.5]]), 5], {}, "labels: expected batches .*, got int 5 as batch 1"),
+        (lambda: [([[0]], [[0.5]]), ([[0]], [[1.5]])], {}, r"pred_probs: .*\(in batch 1, which begins at row 1\)"),
+        (lambda: [([[1]], [[0.5]])], {"pred_probs": [[0.5]]}, "pred_probs: expected None, since labels is a function"),
+        (lambda: [([[1]], [[0.5]])], {"ids": [1]}, "ids: expected None with batches, got list"),
+        (lambda: [([[1]], [[0.5]])], {"trusted": [True]}, "trusted: expected None with batches"),
+        (lambda: [([[1]], [[0.5]])], {"max_memory": "much"}, "max_memory: expected bytes or text such as '2GB'"),
+        (Path("labels.parquet"), {"pred_probs": [[0.5]]}, "pred_probs: expected the Path of a Parquet file"),
+        (Path("none.parquet"), {"pred_probs": Path("p.parquet")}, "labels: expected a Parquet file, got none.parquet"),
+        ([[0, 1]], {"pred_probs": [[0.5, 0.5]], "max_memory": "1GB"}, "labels: expected a 2-D array or sparse matrix"),
+    ],
+)  # fmt: skip
+def test_bad_batches(source, options, message):
+    pytest.importorskip("pyarrow")
+    with pytest.raises((TypeError, ValueError, FileNotFoundError), match=f"^{message}"):
+        mlkit.audit(source, **options)
+
+
+def test_an_iterator_that_can_be_used_only_once(data):
+    once = iter([data])
+    with pytest.raises(ValueError, match=r"^labels: expected a function that returns all batches each time"):
+        mlkit.audit(lambda: once)
+
+
+def test_parquet_files_that_do_not_fit(data, tmp_path):
+    pytest.importorskip("pyarrow")
+    labels, probs = data
+    y, p = tmp_path / "y.parquet", tmp_path / "p.parquet"
+    pd.DataFrame(labels, columns=list("abcdefghi")).to_parquet(y)
+    pd.DataFrame(probs[:-1], columns=list("abcdefghi")).to_parquet(p)
+    with pytest.raises(ValueError, match=r"^pred_probs: expected 700 rows as in y.parquet, got 699"):
+        mlkit.audit(y, p)
+    p.write_text("no table")
+    with pytest.raises(ValueError, match=r"^pred_probs: expected a Parquet file, got .*p.parquet, which is none"):
+        mlkit.audit(y, p)
+
+
+LIMITED = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+import mlkit
+
+n, L, block = 100_000, 1000, 10_000
+probs = np.lib.format.open_memmap("p.npy", mode="w+", dtype=np.float32, shape=(n, L))
+labels = np.lib.format.open_memmap("y.npy", mode="w+", dtype=np.int8, shape=(n, L))
+rng = np.random.default_rng(0)
+base = (1 / (1 + np.exp(-rng.normal(rng.uniform(-8.5, -5.5, L), 2, (block, L))))).astype(np.float32)
+for begin in range(0, n, block):
+    probs[begin : begin + block] = np.roll(base, begin // block, axis=0)
+    labels[begin : begin + block] = rng.random((block, L), dtype=np.float32) < probs[begin : begin + block]
+del probs, base
+probs, labels = np.load("p.npy", mmap_mode="r"), np.load("y.npy", mmap_mode="r")
+mlkit.audit(labels[:500], probs[:500], n_jobs=1)  # whatever is loaded is loaded now
+in_use = int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_DATA, (in_use + int(sys.argv[1]), -1))
+
+
+def batches():
+    for begin in range(0, n, 8192):
+        yield labels[begin : begin + 8192], probs[begin : begin + 8192]
+
+
+if sys.argv[2] == "memmap":
+    audit = mlkit.audit(labels, probs, n_jobs=1)
+else:
+    audit = mlkit.audit(batches, n_jobs=1, max_memory="1MB")
+thresholds = audit.labels[["threshold_0", "threshold_1"]].to_numpy()
+for j in (0, 500, 999):  # against plain arithmetic on some labels
+    y, p = labels[:, j].astype(bool), probs[:, j].astype(float)
+    np.testing.assert_allclose(thresholds[j], [1 - p[~y].mean(), p[y].mean()], atol=1e-9)
+print(audit.summary.to_csv(), end="")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="limits memory as Linux does")
+@pytest.mark.skipif(bool(_core.build_info()["sanitizers"]), reason="sanitizers need memory of their own")
+def test_data_much_larger_than_memory(tmp_path):
+    """400 MB of probabilities and 100 MB of labels, with a quarter of that to work in; both ways say the same."""
+    said = []
+    for way in ("memmap", "batches"):
+        command = [sys.executable, "-W", "ignore", "-c", LIMITED, "120000000", way]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, "")
+        said.append(done.stdout)
+    assert re.search(r"flagged", said[0])
+    assert said[0] == said[1]
