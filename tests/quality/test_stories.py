@@ -288,7 +288,7 @@ def test_errors_and_deviance_are_those_of_the_plain_likelihood(rates):
 
 def test_rates_that_one_value_of_p_cannot_tell_apart_have_no_standard_error():
     cells = check_cells(np.array([[0], [1]] * 20), np.full((40, 1), 0.4))
-    assert np.isinf(_engine.noise_rates(cells, 0.0, 0.0)[0, :, 7]).all()
+    assert np.isinf(_engine.noise(cells)[0, :, 7]).all()
 
 
 def test_what_the_range_of_p_leaves_room_for_by_hand():
