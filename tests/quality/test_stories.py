@@ -13,7 +13,7 @@ import mlkit
 from mlkit import _core
 from mlkit._validation.cells import check_cells
 from mlkit.labels import as_label_matrix
-from mlkit.quality import _engine, estimate_noise_rates
+from mlkit.quality import CellPatch, _engine, estimate_noise_rates
 from mlkit.quality._stories import CANNOT_TELL, LABELS_FINE, MODEL_BETTER, most_if_learned
 from reference import noise as oracle
 from reference.quality_inputs import KINDS, as_csr, make_data
@@ -121,6 +121,23 @@ def test_no_judged_label_no_story():
     story = mlkit.audit(np.zeros((20, 3), int), np.full((20, 3), 0.2)).story
     assert (story.kind, story.n_wrong) == (CANNOT_TELL, (0, 0))
     assert story.text == "cannot tell: no label is judged, see trust"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_input_has_a_story_and_patches_that_storage_does_not_change(kind):
+    data = make_data(kind, 1)
+    for labels in (data.matrix, data.positive_only):
+        shown = []
+        for probs in (data.probs, as_csr(data.probs)):
+            audit = mlkit.audit(labels, probs, min_support=0)
+            shown.append(repr(audit) + audit._repr_html_() + audit.to_json())
+            low, high = audit.story.n_wrong
+            assert 0 <= low <= high
+            for policy in ("flagged", "fdr", "budget"):
+                patch = audit.patch(policy=policy, max_changes=50)
+                assert CellPatch.from_json(patch.to_json()) == patch
+                assert patch.invert().apply(patch.apply(labels)) == labels
+        assert shown[0] == shown[1]
 
 
 def test_the_story_is_in_every_form_of_the_audit():
@@ -271,7 +288,7 @@ def test_errors_and_deviance_are_those_of_the_plain_likelihood(rates):
 
 def test_rates_that_one_value_of_p_cannot_tell_apart_have_no_standard_error():
     cells = check_cells(np.array([[0], [1]] * 20), np.full((40, 1), 0.4))
-    assert np.isinf(_engine.noise_rates(cells, 0.0, 0.0)[0, :, 7]).all()
+    assert np.isinf(_engine.noise(cells)[0, :, 7]).all()
 
 
 def test_what_the_range_of_p_leaves_room_for_by_hand():

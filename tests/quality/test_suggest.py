@@ -10,7 +10,7 @@ import mlkit
 from mlkit._validation.cells import check_cells
 from mlkit.labels import as_label_matrix
 from mlkit.quality import find_cell_issues, get_cell_quality_scores, suggest_labels
-from mlkit.quality._engine import flip_rates
+from mlkit.quality._engine import flip_rates, noise
 from reference import patch as oracle
 from reference.quality_inputs import KINDS, as_csr, make_data
 
@@ -29,7 +29,7 @@ def cells_of(patch):
 
 def oracle_cells(labels, probs, min_support=10):
     cells = check_cells(labels, probs)
-    scores = oracle.error_scores(cells.labels.to_dense(), np.clip(probs.astype(float), 0, 1), flip_rates(cells))
+    scores = oracle.error_scores(cells.labels.to_dense(), np.clip(probs.astype(float), 0, 1), flip_rates(noise(cells)))
     status = mlkit.audit(labels, probs, min_support=min_support).labels["status"]
     return oracle.likely_errors(scores, ~status.str.match("ok|constant_1").to_numpy())
 

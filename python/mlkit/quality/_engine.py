@@ -238,18 +238,25 @@ def reliability(cells: Cells, tail: int) -> NDArray[np.float64]:
     return _core.quality.reliability(*cells.core, cells.n_negative, tail, cells.n_threads)
 
 
-def flip_rates(cells: Cells) -> NDArray[np.float64]:
-    """P(given 0 | true 1) and P(given 1 | true 0) of each label, (L, 2)."""
-    return np.ascontiguousarray(noise_rates(cells, 0.0, 0.0)[:, :, 0])
+def noise(cells: Cells) -> NDArray[np.float64]:
+    """The same without intervals, which take most of the time."""
+    return noise_rates(cells, 0.0, 0.0)
 
 
-def balanced_rates(cells: Cells, counted: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
+def flip_rates(found: NDArray[np.float64]) -> NDArray[np.float64]:
+    """P(given 0 | true 1) and P(given 1 | true 0) of each label, (L, 2), from what :func:`noise` found."""
+    return np.ascontiguousarray(found[:, :, 0])
+
+
+def balanced_rates(
+    cells: Cells, found: NDArray[np.float64], counted: NDArray[np.bool_] | None = None
+) -> NDArray[np.float64]:
     """Flip rates (L, 2) that all labels share but for how common they are; from the errors in the counted ones.
 
     The odds of an error are ``missing`` times p / (1 - p) where the label is not given, and ``spurious`` times
     (1 - p) / p times the square root of the odds of the label where it is.
     """
-    wrong, n_positive = noise_rates(cells, 0.0, 0.0)[:, :, 3], cells.n_positive
+    wrong, n_positive = found[:, :, 3], cells.n_positive
     if counted is not None:
         wrong, n_positive = wrong[counted], n_positive[counted]
     missing, spurious = wrong.sum(axis=0) / max(1, int(n_positive.sum())) + PRIOR_SHARE
@@ -264,7 +271,8 @@ def balanced_rates(cells: Cells, counted: NDArray[np.bool_] | None = None) -> ND
 
 def posterior_rates(cells: Cells, method: str) -> NDArray[np.float64]:
     """The flip rates of one of the posteriors."""
-    return flip_rates(cells) if method == ERROR_POSTERIOR else balanced_rates(cells)
+    found = noise(cells)
+    return flip_rates(found) if method == ERROR_POSTERIOR else balanced_rates(cells, found)
 
 
 def posterior_scores(given: NDArray[np.int8], p: Floats, rates: Floats) -> Floats:
@@ -279,11 +287,11 @@ def posterior_scores(given: NDArray[np.int8], p: Floats, rates: Floats) -> Float
     return np.minimum(1.0, score)
 
 
-def flag_scores(cells: Cells, flagged: FlaggedCells, method: str, counted: NDArray[np.bool_]) -> Floats:
+def flag_scores(cells: Cells, found: Floats, flagged: FlaggedCells, method: str, counted: NDArray[np.bool_]) -> Floats:
     """Scores of the flagged cells; the balanced posterior's rates are those of the counted labels."""
     if method == "self_confidence":
         return np.where(flagged.given == 1, flagged.p, 1 - flagged.p)
-    rates = balanced_rates(cells, counted) if method == BALANCED_POSTERIOR else flip_rates(cells)
+    rates = balanced_rates(cells, found, counted) if method == BALANCED_POSTERIOR else flip_rates(found)
     return posterior_scores(flagged.given, flagged.p, rates[flagged.labels])
 
 

@@ -81,12 +81,14 @@ class Story:
         ]
 
 
-def tell(cells: Cells, judged: NDArray[np.bool_], n_trusted: int = 0, spread: Floats | None = None) -> Story:
-    """The story of the judged labels.
+def tell(
+    cells: Cells, noise: Floats, judged: NDArray[np.bool_], n_trusted: int = 0, spread: Floats | None = None
+) -> Story:
+    """The story of the judged labels, from what :func:`_engine.noise` finds in the cells.
 
     If probabilities were recalibrated on ``n_trusted`` cells, ``spread`` is the standard error (2,) that comes of it.
     """
-    found = _engine.noise_rates(cells, 0.0, 0.0)[judged]
+    found = noise[judged]
     bins = _engine.reliability(cells, TAIL)[judged]
     n_positive, n_negative = cells.n_positive[judged], cells.n_negative[judged]
     side = np.stack([n_negative, n_positive], axis=1).sum(axis=0)

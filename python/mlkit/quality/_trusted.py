@@ -106,7 +106,7 @@ class Trusted:
         rng, totals = np.random.default_rng(0), []
         for _ in range(N_RESAMPLES):
             rest = self.rest(self.recalibrate(cells, rng))
-            totals.append(_engine.noise_rates(rest, 0.0, 0.0)[counted, :, 3].sum(axis=0))
+            totals.append(_engine.noise(rest)[counted, :, 3].sum(axis=0))
         widened: Floats = np.std(totals, axis=0, ddof=1) * (t.ppf(0.975, N_RESAMPLES - 1) / norm.ppf(0.975))
         return widened
 

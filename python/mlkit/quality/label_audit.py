@@ -258,9 +258,16 @@ class LabelAudit(EvidenceTables):
         suggest.check_policy(policy, max_changes, fdr)
         flagged = (self._flagged, self._flag_scores) if policy == "flagged" else None
         excluded = self._status.is_excluded
-        cells = self._recalibrated
         return suggest.make_patch(
-            cells, excluded, policy, max_changes, fdr, flagged, self.filter_by, trusted=self._trusted
+            self._recalibrated,
+            self._noise_of_rest,
+            excluded,
+            policy,
+            max_changes,
+            fdr,
+            flagged,
+            self.filter_by,
+            trusted=self._trusted,
         )
 
     @property
@@ -292,12 +299,12 @@ class LabelAudit(EvidenceTables):
     @cached_property
     def story(self) -> _stories.Story:
         """How many cells may be wrong, and what that rests on (see the documentation of the room)."""
-        cells, trusted = self._recalibrated, self._trusted
-        judged = self._status.kind == _trust.OK
+        judged, trusted = self._status.kind == _trust.OK, self._trusted
         if trusted is None:
-            return _stories.tell(cells, judged)
+            return _stories.tell(self._cells, self._noise_of_rest, judged)
         spread = trusted.spread(self._cells, judged)
-        return _stories.tell(trusted.rest(cells), judged, trusted.n_cells, spread)
+        rest = trusted.rest(self._recalibrated)
+        return _stories.tell(rest, self._noise_of_rest, judged, trusted.n_cells, spread)
 
     @property
     def trust(self) -> pd.DataFrame:
@@ -418,7 +425,19 @@ class LabelAudit(EvidenceTables):
     @cached_property
     def _flag_scores(self) -> NDArray[np.float64]:
         """The flagged cells' scores for ranking."""
-        return _engine.flag_scores(self._cells, self._flagged, self.rank_by, ~self._status.is_excluded)
+        counted = ~self._status.is_excluded
+        return _engine.flag_scores(self._cells, self._noise, self._flagged, self.rank_by, counted)
+
+    @cached_property
+    def _noise(self) -> NDArray[np.float64]:
+        """Flip rates and wrong cells of each label by likelihood."""
+        return _engine.noise(self._cells)
+
+    @cached_property
+    def _noise_of_rest(self) -> NDArray[np.float64]:
+        """The same in the cells that are not trusted, with the probabilities recalibrated on those that are."""
+        trusted = self._trusted
+        return self._noise if trusted is None else _engine.noise(trusted.rest(self._recalibrated))
 
     @cached_property
     def _expected_share(self) -> float:

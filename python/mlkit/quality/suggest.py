@@ -104,13 +104,14 @@ def suggest_labels(
     )
     auc = _engine.label_auc(cells)[:, 0]
     excluded = _trust.label_status(cells.n_positive, cells.n_negative, auc, min_support).is_excluded
-    flagged = None
+    noise, flagged = _engine.noise(cells), None
     if policy == "flagged":
         flagger = _engine.Flagger(cells, filter_by)
         flagger.exclude(excluded)
-        cells_found = flagger.flagged()
-        flagged = cells_found, _engine.flag_scores(cells, cells_found, _engine.BALANCED_POSTERIOR, ~excluded)
-    return make_patch(cells, excluded, policy, max_changes, fdr, flagged, filter_by)
+        doubted = flagger.flagged()
+        scores = _engine.flag_scores(cells, noise, doubted, _engine.BALANCED_POSTERIOR, ~excluded)
+        flagged = doubted, scores
+    return make_patch(cells, noise, excluded, policy, max_changes, fdr, flagged, filter_by)
 
 
 def check_policy(policy: Any, max_changes: Any, fdr: Any) -> None:
@@ -125,6 +126,7 @@ def check_policy(policy: Any, max_changes: Any, fdr: Any) -> None:
 
 def make_patch(
     cells: Cells,
+    noise: NDArray[np.float64],
     excluded: NDArray[np.bool_],
     policy: str,
     max_changes: int | None,
@@ -133,8 +135,12 @@ def make_patch(
     filter_by: str,
     trusted: Trusted | None = None,
 ) -> CellPatch:
-    """The patch of a policy; ``flagged``: the cells that ``filter_by`` flags, with their scores for ranking."""
-    rates = _engine.flip_rates(cells if trusted is None else trusted.rest(cells))
+    """The patch of a policy.
+
+    ``noise``: what :func:`_engine.noise` finds in the cells that are not trusted; ``flagged``: the cells that
+    ``filter_by`` flags, with their scores for ranking.
+    """
+    rates = _engine.flip_rates(noise)
     if flagged is None:
         rates[excluded] = 0
         found = _likely_errors(cells, rates)
