@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -22,25 +23,34 @@ class Label:
     said by the model (``said``: p above 1/2 where the label is known)."""
 
     def __init__(self, p: Floats, given: NDArray[np.int8], flagged: Counts) -> None:
-        self._p = p
+        self._p, self._values = p, given
         self.given = np.flatnonzero(given == 1)
         self.unknown = np.flatnonzero(given < 0)
         self.spurious = flagged[given[flagged] == 1]
         self.missing = flagged[given[flagged] == 0]
         self.said = np.flatnonzero((p > 0.5) & (given >= 0))
-        unsaid = np.flatnonzero((p <= 0.5) & (given >= 0))
-        self._seen_given = _shares(p[unsaid], given[unsaid] == 1)
-        self._seen_absent = _shares(1 - p[self.said], given[self.said] == 0)
 
-    def chance_of_given(self, rows: Counts) -> Floats:
-        """Largest believable chance that the label is given, against the model: 0 where it says so or unknown."""
-        chance = _believable(self._p[rows], self._seen_given)
+    @cached_property
+    def _seen_given(self) -> Floats:
+        unsaid = np.flatnonzero((self._p <= 0.5) & (self._values >= 0))
+        return _shares(self._p[unsaid], self._values[unsaid] == 1)
+
+    @cached_property
+    def _seen_absent(self) -> Floats:
+        return _shares(1 - self._p[self.said], self._values[self.said] == 0)
+
+    def chance_of_given(self, rows: Counts, *, as_said: bool = False) -> Floats:
+        """Largest believable chance that the label is given, against the model: 0 where it says so or unknown.
+
+        ``as_said``: the model's own chance, which is no larger.
+        """
+        chance = _believable(self._p[rows], None if as_said else self._seen_given)
         chance[np.isin(rows, self.unknown, assume_unique=True)] = 0
         return chance
 
-    def chance_of_absent(self, rows: Counts) -> Floats:
-        """Largest believable chance that it is not given although the model says so."""
-        return _believable(1 - self._p[rows], self._seen_absent)
+    def chance_of_absent(self, rows: Counts, *, as_said: bool = False) -> Floats:
+        """Largest believable chance that it is not given although the model says so, in such rows."""
+        return _believable(1 - self._p[rows], None if as_said else self._seen_absent)
 
     def share_with(self, other: Label) -> float:
         """Share of the rows with this label that carry the other, where that is known."""
@@ -58,10 +68,9 @@ def _shares(p: Floats, happened: Mask) -> Floats:
     return shares
 
 
-def _believable(p: Floats, shares: Floats) -> Floats:
-    bins = np.searchsorted(_EDGES, p)
-    chance: Floats = np.where(bins < _EDGES.size, np.maximum(p, shares[bins]), 0.0)
-    return chance
+def _believable(p: Floats, shares: Floats | None) -> Floats:
+    chance: Floats = np.where(p <= 0.5, p, 0.0)
+    return chance if shares is None else np.maximum(chance, shares[np.searchsorted(_EDGES, p)])
 
 
 class Columns:

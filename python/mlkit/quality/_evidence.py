@@ -19,6 +19,7 @@ from mlkit.quality.pairs import Pair, find_pairs
 from mlkit.quality.row_order import LEVEL, Break, find_breaks, flag_matrix
 from mlkit.quality.rules import Violations, find_violations
 
+AUDIT_LEVEL = LEVEL / 3  # of each of three searches: right labels in random order are told of in one audit of a hundred
 _MANY = 3  # breaks or pairs that are told one by one
 _MOST = 0.9  # share of violations that lie in one part of the rows, to say so
 
@@ -169,10 +170,10 @@ def gather(
     cells: Cells, flagged: _engine.FlaggedCells, status: _trust.LabelStatus, rules: Rules | None, *, probs_fit: bool
 ) -> Evidence:
     """Look for all of it."""
-    breaks = find_breaks(cells.labels, LEVEL, cells.n_threads)
+    breaks = find_breaks(cells.labels, AUDIT_LEVEL, cells.n_threads)
     contradicted = _engine.Flagger(cells, "predicted_neq_given")
     contradicted.exclude(status.is_excluded)
-    pairs = find_pairs(cells, contradicted.flagged(), breaks, LEVEL)
-    breaks += find_breaks(flag_matrix(cells.labels, flagged), LEVEL, cells.n_threads, kind="flags")
+    pairs = find_pairs(cells, contradicted.flagged(), breaks, AUDIT_LEVEL)
+    breaks += find_breaks(flag_matrix(cells.labels, flagged), AUDIT_LEVEL, cells.n_threads, kind="flags")
     violations = find_violations(cells.labels, rules)
     return Evidence(breaks, pairs, violations, cells.shape, cells.label_names, probs_fit)

@@ -148,7 +148,7 @@ def row_order_scan(
 
 def find_breaks(matrix: LabelMatrix, level: float, n_threads: int, kind: str = "labels") -> list[Break]:
     """The breaks of a matrix, most certain first."""
-    found = []
+    found: list[Break] = []
     pieces = [(0, matrix.shape[0], 1)]
     while pieces and len(found) < MOST:
         first, end, share = pieces.pop(0)  # of the level, 1 / share is left for this piece
