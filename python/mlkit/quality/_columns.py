@@ -16,6 +16,8 @@ Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 _EDGES = np.array([0.001, 0.003, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5])  # of probabilities that are alike
+_CELLS_KEPT = 20_000_000
+_NOTHING = (np.zeros(0, np.int64), np.zeros(0, np.int64))
 
 
 class Label:
@@ -74,34 +76,41 @@ def _believable(p: Floats, shares: Floats | None) -> Floats:
 
 
 class Columns:
-    """Labels by number, for some of an audit's labels."""
+    """Labels by number, for some of an audit's labels; made when asked for, and not too many kept."""
 
     def __init__(self, cells: Cells, flagged: _engine.FlaggedCells, labels: set[int]) -> None:
         chosen = np.zeros(cells.shape[1], bool)
         chosen[list(labels)] = True
-        indptr, indices, values = cells.labels._cells
-        stored = _entries(indptr, indices, chosen)
-        flags = _entries(flagged.indptr, flagged.labels, chosen)
         probs = cells.probs
-        stored_probs = None
+        self._cells = cells
+        self._given = _entries(*cells.labels._cells[:2], chosen)
+        self._flags = _entries(flagged.indptr, flagged.labels, chosen)
+        self._stored_probs = None
         if probs.indptr is not None and probs.indices is not None:
-            stored_probs = _entries(probs.indptr, probs.indices, chosen)
-        nothing = (np.zeros(0, np.int64), np.zeros(0, np.int64))
-        self._labels = {}
-        for j in labels:
-            given = np.full(cells.shape[0], -1 if cells.labels.background == "unknown" else 0, np.int8)
-            rows, at = stored.get(j, nothing)
-            given[rows] = 1 if values is None else values[at]
-            if stored_probs is None:
-                p = np.asarray(probs.array[:, j], np.float64)
-            else:
-                p = np.zeros(cells.shape[0])
-                rows, at = stored_probs.get(j, nothing)
-                p[rows] = probs.array[at]
-            self._labels[j] = Label(np.clip(p, 0, 1), given, flags.get(j, nothing)[0])
+            self._stored_probs = _entries(probs.indptr, probs.indices, chosen)
+        self._n_kept = max(2, _CELLS_KEPT // cells.shape[0])
+        self._kept: dict[int, Label] = {}
 
     def __getitem__(self, label: int) -> Label:
-        return self._labels[label]
+        if label not in self._kept:
+            if len(self._kept) >= self._n_kept:
+                del self._kept[next(iter(self._kept))]
+            self._kept[label] = self._make(label)
+        return self._kept[label]
+
+    def _make(self, label: int) -> Label:
+        matrix, probs = self._cells.labels, self._cells.probs
+        values = matrix._cells[2]
+        given = np.full(matrix.shape[0], -1 if matrix.background == "unknown" else 0, np.int8)
+        rows, at = self._given.get(label, _NOTHING)
+        given[rows] = 1 if values is None else values[at]
+        if self._stored_probs is None:
+            p = np.asarray(probs.array[:, label], np.float64)
+        else:
+            p = np.zeros(matrix.shape[0])
+            rows, at = self._stored_probs.get(label, _NOTHING)
+            p[rows] = probs.array[at]
+        return Label(np.clip(p, 0, 1), given, self._flags.get(label, _NOTHING)[0])
 
 
 def _entries(indptr: Counts, indices: NDArray[Any], chosen: Mask) -> dict[int, tuple[Counts, Counts]]:
