@@ -134,7 +134,9 @@ def test_broken_rules_are_counted_and_placed():
     row = audit.breaks()["row"][0]
     assert texts["orphan"].startswith(f"{len(orphans):,} labels are given without their parent (orphans), in ")
     assert texts["orphan"].endswith(f"in rows {row:,} to 1,999")
-    assert texts["excludes"] == f"{both} pairs are given together although they exclude each other, in {both} examples"
+    assert texts["excludes"] == (
+        f"{both} pairs of labels are given together although one excludes the other, in {both} examples"
+    )
     assert texts["count"] == f"{both} examples with more or fewer labels than the rules allow"
     assert texts["implies"].startswith(f"{only_boat} labels are given without what they imply, in {only_boat} examples")
     expected = rule_violations(labels, hierarchy=PARENTS, rules=rules, label_names=NAMES)
@@ -151,7 +153,7 @@ def test_one_broken_rule_is_told_in_the_singular():
     labels[9, [1, 2]], labels[9, 0] = 1, 0
     labels[9, 3] = 0
     audit = mlkit.audit(labels, probs, hierarchy=PARENTS)
-    assert audit.evidence["text"][0] == "1 label is given without their parent (orphans), in 1 example"
+    assert audit.evidence["text"][0] == "1 label is given without its parent (an orphan), in 1 example"
 
 
 def test_swapped_labels_are_told_with_what_chance_allows():

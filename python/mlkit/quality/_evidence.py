@@ -110,20 +110,28 @@ class Evidence:
     def _rules(self) -> list[Remark]:
         found = []
         texts = (
-            ("orphan", "given without their parent (orphans)", "labels are", "label is"),
-            ("implies", "given without what they imply", "labels are", "label is"),
-            ("excludes", "given together although they exclude each other", "pairs are", "pair is"),
-            ("count", "with more or fewer labels than the rules allow", "", ""),
+            (
+                "orphan",
+                "labels are given without their parent (orphans)",
+                "label is given without its parent (an orphan)",
+            ),
+            ("implies", "labels are given without what they imply", "label is given without what it implies"),
+            (
+                "excludes",
+                "pairs of labels are given together although one excludes the other",
+                "pair of labels is given together although one excludes the other",
+            ),
         )
-        for kind, text, plural, singular in texts:
-            part = self.violations.of(kind)
-            n, rows = part.row.size, np.unique(part.row)
-            if n:
-                where = f"in {counted(rows.size, 'example')}{self._where(part.row)}"
-                if kind == "count":
-                    found.append(Remark(kind, f"{counted(rows.size, 'example')} {text}{self._where(part.row)}"))
-                else:
-                    found.append(Remark(kind, f"{n:,} {singular if n == 1 else plural} {text}, {where}"))
+        for kind, plural, singular in texts:
+            rows = self.violations.of(kind).row
+            if rows.size:
+                what = singular if rows.size == 1 else plural
+                where = f"in {counted(np.unique(rows).size, 'example')}{self._where(rows)}"
+                found.append(Remark(kind, f"{rows.size:,} {what}, {where}"))
+        rows = np.unique(self.violations.of("count").row)
+        if rows.size:
+            what = f"{counted(rows.size, 'example')} with more or fewer labels than the rules allow"
+            found.append(Remark("count", f"{what}{self._where(rows)}"))
         return found
 
     def _where(self, rows: Any) -> str:
