@@ -53,13 +53,13 @@ def _no_figure_left():
 
 
 def test_right_labels_in_random_order_yield_no_evidence():
-    """Three searches at level 0.01 each: by chance 3 % of the audits at most have something to say."""
+    """By chance one audit of a hundred has something to say."""
     n_told = 0
     for seed in range(120):
         rng = np.random.default_rng([1, seed])
         n_labels = int(rng.choice([3, 8, 25]))
         n_told += len(mlkit.audit(*clean(rng, 600, n_labels)).evidence) > 0
-    assert n_told <= 8  # binomial(120, 0.03): 8 or fewer with probability 0.99
+    assert n_told <= 4  # binomial(120, 0.01): 4 or fewer with probability 0.99
 
 
 def test_an_audit_without_evidence_says_nothing_of_it():
@@ -90,7 +90,7 @@ def test_a_shift_is_told_first_and_the_tables_are_those_of_the_functions():
     assert lines[1] == f"  ! {text}"
     assert f'<li title="shift">&#9888; {text.replace("<", "&lt;")}</li>' in audit._repr_html_()
     assert json.loads(audit.to_json())["evidence"] == audit.evidence.to_dict(orient="records")
-    assert audit.breaks().equals(row_order_scan(labels, probs, label_names=names))
+    assert audit.breaks().equals(row_order_scan(labels, probs, label_names=names, level=0.01 / 3))
     assert pickle.loads(pickle.dumps(audit)).evidence.equals(audit.evidence)
 
 
@@ -134,7 +134,9 @@ def test_broken_rules_are_counted_and_placed():
     row = audit.breaks()["row"][0]
     assert texts["orphan"].startswith(f"{len(orphans):,} labels are given without their parent (orphans), in ")
     assert texts["orphan"].endswith(f"in rows {row:,} to 1,999")
-    assert texts["excludes"] == f"{both} pairs are given together although they exclude each other, in {both} examples"
+    assert texts["excludes"] == (
+        f"{both} pairs of labels are given together although one excludes the other, in {both} examples"
+    )
     assert texts["count"] == f"{both} examples with more or fewer labels than the rules allow"
     assert texts["implies"].startswith(f"{only_boat} labels are given without what they imply, in {only_boat} examples")
     expected = rule_violations(labels, hierarchy=PARENTS, rules=rules, label_names=NAMES)
@@ -151,7 +153,7 @@ def test_one_broken_rule_is_told_in_the_singular():
     labels[9, [1, 2]], labels[9, 0] = 1, 0
     labels[9, 3] = 0
     audit = mlkit.audit(labels, probs, hierarchy=PARENTS)
-    assert audit.evidence["text"][0] == "1 label is given without their parent (orphans), in 1 example"
+    assert audit.evidence["text"][0] == "1 label is given without its parent (an orphan), in 1 example"
 
 
 def test_swapped_labels_are_told_with_what_chance_allows():
@@ -167,7 +169,7 @@ def test_swapped_labels_are_told_with_what_chance_allows():
     assert audit.evidence["text"][0].startswith(
         f"'dog' is given where 'cat' should be, in {pair['count']} examples (rows {pair['first_row']} to "
     )
-    assert audit.pairs().equals(label_pair_issues(labels, probs, label_names=NAMES))
+    assert audit.pairs().equals(label_pair_issues(labels, probs, label_names=NAMES, level=0.01 / 3))
 
 
 def test_a_careless_annotator_is_told_by_the_rows():

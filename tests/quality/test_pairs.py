@@ -78,6 +78,15 @@ def test_bounds_equal_the_plain_sums(seed, background):
         assert left.share_with(right) == pytest.approx((labels[known, b] == 1).mean())
 
 
+def test_however_few_labels_are_kept_the_pairs_are_the_same(monkeypatch):
+    labels, probs = confident(np.random.default_rng(17), 3000)
+    labels[1000:1300, [2, 3]] = labels[1000:1300, [3, 2]]
+    expected = label_pair_issues(labels, probs)
+    assert len(expected) >= 2
+    monkeypatch.setattr("mlkit.quality._columns._CELLS_KEPT", 1)
+    assert label_pair_issues(labels, probs).equals(expected)
+
+
 def test_places_are_compared_as_kolmogorov_and_smirnov_do():
     rng = np.random.default_rng(1)
     for _ in range(20):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,8 @@ Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 _EDGES = np.array([0.001, 0.003, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5])  # of probabilities that are alike
-_KEPT, _LABEL = 100_000_000, 16  # bytes of labels that are kept, and of one for each row
+_CELLS_KEPT = 20_000_000
+_NOTHING = (np.zeros(0, np.int64), np.zeros(0, np.int64))
 
 
 class Label:
@@ -23,25 +25,34 @@ class Label:
     said by the model (``said``: p above 1/2 where the label is known)."""
 
     def __init__(self, p: Floats, given: NDArray[np.int8], flagged: Counts) -> None:
-        self._p = p
+        self._p, self._values = p, given
         self.given = np.flatnonzero(given == 1)
         self.unknown = np.flatnonzero(given < 0)
         self.spurious = flagged[given[flagged] == 1]
         self.missing = flagged[given[flagged] == 0]
         self.said = np.flatnonzero((p > 0.5) & (given >= 0))
-        unsaid = np.flatnonzero((p <= 0.5) & (given >= 0))
-        self._seen_given = _shares(p[unsaid], given[unsaid] == 1)
-        self._seen_absent = _shares(1 - p[self.said], given[self.said] == 0)
 
-    def chance_of_given(self, rows: Counts) -> Floats:
-        """Largest believable chance that the label is given, against the model: 0 where it says so or unknown."""
-        chance = _believable(self._p[rows], self._seen_given)
+    @cached_property
+    def _seen_given(self) -> Floats:
+        unsaid = np.flatnonzero((self._p <= 0.5) & (self._values >= 0))
+        return _shares(self._p[unsaid], self._values[unsaid] == 1)
+
+    @cached_property
+    def _seen_absent(self) -> Floats:
+        return _shares(1 - self._p[self.said], self._values[self.said] == 0)
+
+    def chance_of_given(self, rows: Counts, *, as_said: bool = False) -> Floats:
+        """Largest believable chance that the label is given, against the model: 0 where it says so or unknown.
+
+        ``as_said``: the model's own chance, which is no larger.
+        """
+        chance = _believable(self._p[rows], None if as_said else self._seen_given)
         chance[np.isin(rows, self.unknown, assume_unique=True)] = 0
         return chance
 
-    def chance_of_absent(self, rows: Counts) -> Floats:
-        """Largest believable chance that it is not given although the model says so."""
-        return _believable(1 - self._p[rows], self._seen_absent)
+    def chance_of_absent(self, rows: Counts, *, as_said: bool = False) -> Floats:
+        """Largest believable chance that it is not given although the model says so, in such rows."""
+        return _believable(1 - self._p[rows], None if as_said else self._seen_absent)
 
     def share_with(self, other: Label) -> float:
         """Share of the rows with this label that carry the other, where that is known."""
@@ -59,52 +70,47 @@ def _shares(p: Floats, happened: Mask) -> Floats:
     return shares
 
 
-def _believable(p: Floats, shares: Floats) -> Floats:
-    bins = np.searchsorted(_EDGES, p)
-    chance: Floats = np.where(bins < _EDGES.size, np.maximum(p, shares[bins]), 0.0)
-    return chance
+def _believable(p: Floats, shares: Floats | None) -> Floats:
+    chance: Floats = np.where(p <= 0.5, p, 0.0)
+    return chance if shares is None else np.maximum(chance, shares[np.searchsorted(_EDGES, p)])
 
 
 class Columns:
-    """Labels by number, for some of an audit's labels; a few are kept, so that many rows cost little memory."""
+    """Labels by number, for some of an audit's labels; made when asked for, and not too many kept."""
 
     def __init__(self, cells: Cells, flagged: _engine.FlaggedCells, labels: set[int]) -> None:
         chosen = np.zeros(cells.shape[1], bool)
         chosen[list(labels)] = True
-        indptr, indices, _ = cells.labels._cells
         probs = cells.probs
         self._cells = cells
-        self._stored = _entries(indptr, indices, chosen)
+        self._given = _entries(*cells.labels._cells[:2], chosen)
         self._flags = _entries(flagged.indptr, flagged.labels, chosen)
         self._stored_probs = None
         if probs.indptr is not None and probs.indices is not None:
             self._stored_probs = _entries(probs.indptr, probs.indices, chosen)
+        self._n_kept = max(2, _CELLS_KEPT // cells.shape[0])
         self._kept: dict[int, Label] = {}
-        self._most = max(2, _KEPT // (_LABEL * cells.shape[0]))
 
     def __getitem__(self, label: int) -> Label:
-        found = self._kept.pop(label, None)
-        if found is None:
-            found = self._read(label)
-            while len(self._kept) >= self._most:
-                self._kept.pop(next(iter(self._kept)))  # the one not asked for longest
-        self._kept[label] = found
-        return found
+        if label not in self._kept:
+            if len(self._kept) >= self._n_kept:
+                del self._kept[next(iter(self._kept))]
+            self._kept[label] = self._make(label)
+        return self._kept[label]
 
-    def _read(self, j: int) -> Label:
-        n_rows, labels, probs = self._cells.shape[0], self._cells.labels, self._cells.probs
-        values = labels._cells[2]
-        nothing = (np.zeros(0, np.int64), np.zeros(0, np.int64))
-        given = np.full(n_rows, -1 if labels.background == "unknown" else 0, np.int8)
-        rows, at = self._stored.get(j, nothing)
+    def _make(self, label: int) -> Label:
+        matrix, probs = self._cells.labels, self._cells.probs
+        values = matrix._cells[2]
+        given = np.full(matrix.shape[0], -1 if matrix.background == "unknown" else 0, np.int8)
+        rows, at = self._given.get(label, _NOTHING)
         given[rows] = 1 if values is None else values[at]
         if self._stored_probs is None:
-            p = np.asarray(probs.array[:, j], np.float64)
+            p = np.asarray(probs.array[:, label], np.float64)
         else:
-            p = np.zeros(n_rows)
-            rows, at = self._stored_probs.get(j, nothing)
+            p = np.zeros(matrix.shape[0])
+            rows, at = self._stored_probs.get(label, _NOTHING)
             p[rows] = probs.array[at]
-        return Label(np.clip(p, 0, 1), given, self._flags.get(j, nothing)[0])
+        return Label(np.clip(p, 0, 1), given, self._flags.get(label, _NOTHING)[0])
 
 
 def _entries(indptr: Counts, indices: NDArray[Any], chosen: Mask) -> dict[int, tuple[Counts, Counts]]:

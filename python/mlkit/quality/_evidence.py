@@ -20,6 +20,7 @@ from mlkit.quality.pairs import Pair, find_pairs
 from mlkit.quality.row_order import LEVEL, Break, find_breaks, flag_matrix
 from mlkit.quality.rules import Violations, find_violations
 
+AUDIT_LEVEL = LEVEL / 3  # of each of three searches: right labels in random order are told of in one audit of a hundred
 _MANY = 3  # breaks or pairs that are told one by one
 _MOST = 0.9  # share of violations that lie in one part of the rows, to say so
 
@@ -110,20 +111,28 @@ class Evidence:
     def _rules(self) -> list[Remark]:
         found = []
         texts = (
-            ("orphan", "given without their parent (orphans)", "labels are", "label is"),
-            ("implies", "given without what they imply", "labels are", "label is"),
-            ("excludes", "given together although they exclude each other", "pairs are", "pair is"),
-            ("count", "with more or fewer labels than the rules allow", "", ""),
+            (
+                "orphan",
+                "labels are given without their parent (orphans)",
+                "label is given without its parent (an orphan)",
+            ),
+            ("implies", "labels are given without what they imply", "label is given without what it implies"),
+            (
+                "excludes",
+                "pairs of labels are given together although one excludes the other",
+                "pair of labels is given together although one excludes the other",
+            ),
         )
-        for kind, text, plural, singular in texts:
-            part = self.violations.of(kind)
-            n, rows = part.row.size, np.unique(part.row)
-            if n:
-                where = f"in {counted(rows.size, 'example')}{self._where(part.row)}"
-                if kind == "count":
-                    found.append(Remark(kind, f"{counted(rows.size, 'example')} {text}{self._where(part.row)}"))
-                else:
-                    found.append(Remark(kind, f"{n:,} {singular if n == 1 else plural} {text}, {where}"))
+        for kind, plural, singular in texts:
+            rows = self.violations.of(kind).row
+            if rows.size:
+                what = singular if rows.size == 1 else plural
+                where = f"in {counted(np.unique(rows).size, 'example')}{self._where(rows)}"
+                found.append(Remark(kind, f"{rows.size:,} {what}, {where}"))
+        rows = np.unique(self.violations.of("count").row)
+        if rows.size:
+            what = f"{counted(rows.size, 'example')} with more or fewer labels than the rules allow"
+            found.append(Remark("count", f"{what}{self._where(rows)}"))
         return found
 
     def _where(self, rows: Any) -> str:
@@ -170,12 +179,12 @@ def gather(
     cells: Cells, flagged: _engine.FlaggedCells, status: _trust.LabelStatus, rules: Rules | None, *, probs_fit: bool
 ) -> Evidence:
     """Look for all of it."""
-    breaks = find_breaks(cells.labels, LEVEL, cells.n_threads)
+    breaks = find_breaks(cells.labels, AUDIT_LEVEL, cells.n_threads)
     pairs: list[Pair] = []
     if not isinstance(cells, TalliedCells):  # pairs are held against whole columns of probabilities
         contradicted = _engine.Flagger(cells, "predicted_neq_given")
         contradicted.exclude(status.is_excluded)
-        pairs = find_pairs(cells, contradicted.flagged(), breaks, LEVEL)
-    breaks += find_breaks(flag_matrix(cells.labels, flagged), LEVEL, cells.n_threads, kind="flags")
+        pairs = find_pairs(cells, contradicted.flagged(), breaks, AUDIT_LEVEL)
+    breaks += find_breaks(flag_matrix(cells.labels, flagged), AUDIT_LEVEL, cells.n_threads, kind="flags")
     violations = find_violations(cells.labels, rules)
     return Evidence(breaks, pairs, violations, cells.shape, cells.label_names, probs_fit)

@@ -40,7 +40,7 @@ class EvidenceTables:
         Returns
         -------
         DataFrame
-            As :func:`mlkit.quality.row_order_scan` with the flags of this audit.
+            As :func:`mlkit.quality.row_order_scan` with the flags of this audit, at a third of its level.
         """
         return break_table(self._evidence.breaks, self._cells.label_names)
 
@@ -50,7 +50,8 @@ class EvidenceTables:
         Returns
         -------
         DataFrame
-            As :func:`mlkit.quality.label_pair_issues`, without the labels in which nothing is flagged.
+            As :func:`mlkit.quality.label_pair_issues`, at a third of its level, without the labels in which nothing is
+            flagged.
         """
         return pair_table(self._evidence.pairs, self._cells.label_names)
 

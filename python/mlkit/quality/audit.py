@@ -89,8 +89,8 @@ def audit(
     Nothing is flagged in labels that the model ranks no better than chance, that have fewer than ``min_support``
     examples on one side, or that are never given; their scores are kept, and ``trust`` names them.
 
-    Evidence is reported when it is beyond chance (each kind at level 0.01, corrected for the number of labels or pairs)
-    or, for rules, certain.
+    Evidence is reported when it is beyond chance or, for rules, certain: right labels whose rows are in random order
+    yield some in at most one audit of a hundred.
 
     Seven passes over the probabilities; O(stored) for sparse input. Same bits for every ``n_jobs``.
 

@@ -156,7 +156,7 @@ def find_pairs(cells: Cells, flagged: _engine.FlaggedCells, breaks: list[Break],
     columns = Columns(cells, flagged, {label for pair in (*swaps, *implied) for label in pair})
     # rows in an order of their own have anything in places of its own; a proven shift is no such order
     is_ordered = bool(breaks) and not any(b.shift.lag for b in breaks)
-    tests = _Tests(columns, cells.shape, is_ordered=is_ordered)
+    tests = _Tests(columns, cells.shape, level, is_ordered=is_ordered)
     found = [tests.swap(a, b) for a, b in swaps]
     swapped = {frozenset((pair.a, pair.b)) for pair in found if pair.p_value <= level}
     both_ways = {(min(pair), max(pair)) for pair in swaps if frozenset(pair) not in swapped}
@@ -216,8 +216,8 @@ def _meetings(left: csr_array, right: csr_array) -> Iterator[tuple[Counts, Count
 class _Tests:
     """The p-values of one pair of labels after the other, each times the number of ordered pairs."""
 
-    def __init__(self, columns: Columns, shape: tuple[int, int], *, is_ordered: bool) -> None:
-        self._columns, self._is_ordered = columns, is_ordered
+    def __init__(self, columns: Columns, shape: tuple[int, int], level: float, *, is_ordered: bool) -> None:
+        self._columns, self._level, self._is_ordered = columns, level, is_ordered
         self._n_rows, self._n_tests = shape[0], shape[1] * (shape[1] - 1)
 
     def _corrected(self, p_value: float) -> float:
@@ -226,22 +226,30 @@ class _Tests:
     def swap(self, a: int, b: int) -> Pair:
         left, right = self._columns[a], self._columns[b]
         rows, back = _common(left.spurious, right.missing), _common(right.spurious, left.missing)
-        chance = np.minimum(left.chance_of_given(right.said), right.chance_of_absent(right.said))
-        expected = float(chance.sum())
-        p_values = [_more_than(rows.size, expected)]
-        if not self._is_ordered:
-            p_values += [_p_same_places(rows, back), _p_even(rows, self._n_rows)]
-        p_value = self._corrected(len(p_values) * min(p_values))
+        others = [] if self._is_ordered else [_p_same_places(rows, back), _p_even(rows, self._n_rows)]
+        expected, p_value = 0.0, 1.0
+        for as_said in (True, False):  # the first bound is the lower and the quicker one: most pairs stop there
+            said = right.said
+            chances = left.chance_of_given(said, as_said=as_said), right.chance_of_absent(said, as_said=as_said)
+            expected = float(np.minimum(*chances).sum())
+            p_value = self._corrected((1 + len(others)) * min(_more_than(rows.size, expected), *others, 1.0))
+            if p_value > self._level:
+                break
         return Pair("swap", a, b, rows.size, expected, p_value, int(rows[0]), int(rows[-1]), left.share_with(right))
 
     def implied(self, a: int, b: int) -> Pair:
         left, right = self._columns[a], self._columns[b]
         rows = np.setdiff1d(_common(left.given, right.missing), left.spurious, assume_unique=True)
         share = left.share_with(right)
+        expected, p_value = float("nan"), 1.0
         if rows.size < FEWEST or share < IMPLIED:
-            return Pair("implied", a, b, rows.size, float("nan"), 1.0, -1, -1, share)
-        expected = float(right.chance_of_absent(_common(left.given, right.said)).sum())
-        p_value = self._corrected(_more_than(rows.size, expected))
+            return Pair("implied", a, b, rows.size, expected, p_value, -1, -1, share)
+        said = _common(left.given, right.said)
+        for as_said in (True, False):
+            expected = float(right.chance_of_absent(said, as_said=as_said).sum())
+            p_value = self._corrected(_more_than(rows.size, expected))
+            if p_value > self._level:
+                break
         return Pair("implied", a, b, rows.size, expected, p_value, int(rows[0]), int(rows[-1]), share)
 
     def confusable(self, a: int, b: int) -> Pair:
