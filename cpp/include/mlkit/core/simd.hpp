@@ -79,6 +79,18 @@ inline Index keep_at_most(const double* v, Index n, double limit, double* out) {
     return kept;
 }
 
+/// How many of n numbers are above, and how many equal to, a score.
+MLKIT_CLONES [[maybe_unused]] static void count_above(const double* p, Index n, double score, Index& above,
+                                                      Index& equal) {
+    Index higher = 0, same = 0;
+    for (Index j = 0; j < n; ++j) {
+        higher += p[j] > score;
+        same += p[j] == score;
+    }
+    above = higher;
+    equal = same;
+}
+
 /// ranks[i] = number of values below v[i]; `padded` is n rounded up to 8 and v[n..padded) is infinite.
 MLKIT_CLONES [[maybe_unused]] static void count_below(const double* v, Index n, Index padded, std::int64_t* ranks) {
     for (Index i = 0; i < n; ++i) {
