@@ -61,15 +61,16 @@ def test_equal_the_sum_over_pairs(kind, hidden):
             close(getattr(metrics, name)(truth, score, sample_weight=weight), expected)
             close(getattr(metrics, name)(as_csr(truth), as_csr(score), sample_weight=weight), expected)
         for name, measure in {"one_error": oracle.one_error, "r_precision": oracle.r_precision}.items():
-            for ties in ("column", "average")[: 1 + (kind in ("sparse", "random", "one_row"))]:
+            for ties in ("column", "average"):
+                if ties == "average" and (kind not in ("sparse", "random", "one_row") or truth.shape[1] > 6):
+                    continue  # too many orders to try
 
                 def of_row(y, s, _, measure=measure, ties=ties):
                     return oracle.expected(measure, y, s, ties)
 
                 expected = oracle.rows_mean(of_row, truth[:8], score[:8])
-                if truth.shape[1] <= 7 or ties == "column":
-                    close(getattr(metrics, name)(truth[:8], score[:8], ties=ties), expected)
-                    close(getattr(metrics, name)(truth[:8], as_csr(score[:8]), ties=ties), expected)
+                close(getattr(metrics, name)(truth[:8], score[:8], ties=ties), expected)
+                close(getattr(metrics, name)(truth[:8], as_csr(score[:8]), ties=ties), expected)
 
 
 @pytest.mark.parametrize("density", [0.02, 0.5, 0.95])

@@ -7,6 +7,7 @@ from mlkit.metrics.confusion import (
     multilabel_confusion_matrix,
     zero_one_loss,
 )
+from mlkit.metrics.curves import average_precision_score, mean_average_precision, roc_auc_score
 from mlkit.metrics.labels_at_k import label_coverage_at_k, macro_f1_at_k, macro_precision_at_k, macro_recall_at_k
 from mlkit.metrics.propensity import inverse_propensity
 from mlkit.metrics.ranking import (
@@ -43,6 +44,7 @@ from mlkit.metrics.topk import (
 
 __all__ = [
     "accuracy_score",
+    "average_precision_score",
     "balanced_accuracy_score",
     "classification_report",
     "coverage_error",
@@ -61,6 +63,7 @@ __all__ = [
     "macro_precision_at_k",
     "macro_recall_at_k",
     "mcc_score",
+    "mean_average_precision",
     "multilabel_confusion_matrix",
     "ndcg_at_k",
     "ndcg_score",
@@ -75,6 +78,7 @@ __all__ = [
     "rank_precision_at_k",
     "recall_at_k",
     "recall_score",
+    "roc_auc_score",
     "specificity_score",
     "zero_one_loss",
 ]

@@ -8,7 +8,16 @@ import numpy as np
 
 from mlkit._validation.pairs import Scored, check_scored
 from mlkit._validation.params import check_choice, check_flag, check_integer, check_number
-from mlkit.metrics._averages import Floats, mean, warn_undefined
+from mlkit.metrics._areas import label_areas
+from mlkit.metrics._averages import (
+    ABSENT,
+    Floats,
+    average_labels,
+    check_average,
+    mark_absent,
+    mean,
+    warn_undefined,
+)
 from mlkit.metrics._ranks import TIES, rank_rows, row_mean
 
 
@@ -184,23 +193,31 @@ def r_precision(
     y_true: Any,
     y_score: Any,
     *,
-    ties: str = "column",
+    average: str | None = "samples",
+    ties: str | None = None,
     sample_weight: Any = None,
     unknown: Any = None,
+    absent_labels: str = "sklearn",
     n_jobs: int | None = None,
-) -> float:
-    """Share of true labels among the first P, where P is the row's number of true labels, averaged over rows.
+) -> Any:
+    """Share of positives among the P best-scored, P being their number.
 
     Parameters
     ----------
     y_true, y_score, sample_weight, unknown, n_jobs
         See :func:`label_ranking_average_precision_score`.
-    ties : {"column", "average"}, default="column"
-        Equal scores are ordered by label number, or the expected value over all their orders is taken.
+    average : {"samples", "macro", "weighted"} or None, default="samples"
+        "samples": of each row's labels, averaged over rows. Otherwise of each label's rows: a number for each, their
+        mean, or their mean weighted by support.
+    ties : {"column", "average"}, optional
+        Equal scores are ordered by label number (the default for rows), or the expected value over all their orders is
+        taken (the default, and the only choice, for labels).
+    absent_labels : {"sklearn", "skip", "nan"}, default="sklearn"
+        Labels without a positive count 0, are left out, or make the mean NaN.
 
     Returns
     -------
-    float
+    float, or ndarray of shape (n_labels,)
 
     Raises
     ------
@@ -213,16 +230,28 @@ def r_precision(
 
     Examples
     --------
-    >>> from mlkit.metrics import r_precision
     >>> import numpy as np
-    >>> y_true, y_score = np.array([[1, 0, 0], [0, 0, 1]]), np.array([[0.75, 0.5, 1], [1, 0.2, 0.1]])
+    >>> from mlkit.metrics import r_precision
+    >>> y_true, y_score = np.array([[1, 0, 0], [1, 0, 1]]), np.array([[0.75, 0.5, 1], [1, 0.2, 0.1]])
     >>> r_precision(y_true, y_score)
-    0.0
+    0.25
+    >>> r_precision(y_true, y_score, average=None)
+    array([1., 0., 0.])
     """
-    check_choice("ties", ties, TIES)
+    check_average(average, ("samples", "macro", "weighted"))
+    check_choice("absent_labels", absent_labels, ABSENT)
+    by_row = average == "samples"
+    ties = check_choice("ties", ("column" if by_row else "average") if ties is None else ties, TIES)
+    if not by_row and ties == "column":
+        raise ValueError(f"ties: expected 'average' with average={average!r}, got 'column' (rows have no such order)")
     cells = check_scored(y_true, y_score, unknown=unknown, sample_weight=sample_weight, n_jobs=n_jobs)
-    rows, _ = rank_rows(cells, ties=ties)
-    return row_mean("r_precision", rows.r_precision, rows.n_known > 0, cells)
+    if by_row:
+        rows, _ = rank_rows(cells, ties=ties)
+        return row_mean("r_precision", rows.r_precision, rows.n_known > 0, cells)
+    areas = label_areas(cells)
+    if average is None:
+        return mark_absent(areas.r_precision, areas.positive, absent_labels)
+    return average_labels(areas.r_precision, average, areas.positive, absent_labels)
 
 
 def coverage_error(
