@@ -75,7 +75,7 @@ def test_equal_the_sum_over_pairs(kind, hidden):
 
 @pytest.mark.parametrize("density", [0.02, 0.5, 0.95])
 def test_rows_with_many_positives_are_ranked_alike(density):
-    """Rows of 49 positives and more are sorted, others counted: scikit-learn knows no difference."""
+    """Few distinct scores of positives are sorted without branches, many with std::sort."""
     rng = np.random.default_rng(3)
     truth = (rng.random((40, 160)) < density).astype(int)
     score = np.where(rng.random(truth.shape) < 0.5, 0.0, rng.normal(size=truth.shape).round(1))

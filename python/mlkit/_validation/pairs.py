@@ -57,10 +57,14 @@ class Scored:
 
     truth: LabelMatrix
     array: NDArray[Any]
+    rows: tuple[NDArray[np.int64], NDArray[np.int32]] | None  # of sparse scores: indptr, indices
     scores: _core.labels.Scores
-    is_sparse: bool
     weights: Weights | None
     n_threads: int
+
+    @property
+    def is_sparse(self) -> bool:
+        return self.rows is not None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -70,6 +74,15 @@ class Scored:
     def core(self) -> tuple[_core.labels.Labels, _core.labels.Scores]:
         """The two views that every kernel takes first."""
         return self.truth._core, self.scores
+
+    def csr(self) -> Any:
+        """Sparse scores as a SciPy matrix, half precision widened."""
+        from scipy.sparse import csr_array
+
+        if self.rows is None:
+            raise TypeError("dense scores have no compressed rows")
+        data = self.array.astype(np.float32) if self.array.dtype == np.float16 else self.array
+        return csr_array((data, self.rows[1], self.rows[0]), shape=self.shape)
 
 
 def check_weights(sample_weight: Any, n_rows: int) -> Weights | None:
@@ -191,13 +204,17 @@ def check_scored(
         y_true, n_labels=width, unknown=unknown, label_names=names, n_threads=n_threads, argument="y_true"
     )
     check_same_shape("y_score", tuple(values.shape), truth.shape)
-    sparse = is_sparse(values)
-    if sparse:
+    rows, array = None, values
+    if is_sparse(values):
         indptr, indices, array = canonical_rows("y_score", values, n_threads)
-        scores = _core.labels.Scores(indptr, indices, array, truth.shape[1], False)
-    else:
-        array = values
-        scores = _core.labels.Scores(array, False)
+        rows = indptr, indices
+
+    def view(clip: bool) -> _core.labels.Scores:
+        if rows is None:
+            return _core.labels.Scores(array, clip)
+        return _core.labels.Scores(*rows, array, truth.shape[1], clip)
+
+    scores = view(False)
     low, high = (-TOLERANCE, 1 + TOLERANCE) if probabilities else (-np.inf, np.inf)
     seen = _core.labels.scan_scores(scores, low, high, n_threads)
     if seen["n_nan"]:
@@ -213,12 +230,8 @@ def check_scored(
             f"(first at row {row}, {label_text(label, truth.label_names)}; of logits pass scipy.special.expit(y_score))"
         )
     if probabilities and seen["n_outside"]:
-        scores = (
-            _core.labels.Scores(indptr, indices, array, truth.shape[1], True)
-            if sparse
-            else _core.labels.Scores(array, True)
-        )
-    return Scored(truth, array, scores, sparse, check_weights(sample_weight, truth.shape[0]), n_threads)
+        scores = view(True)
+    return Scored(truth, array, rows, scores, check_weights(sample_weight, truth.shape[0]), n_threads)
 
 
 def check_same_shape(argument: str, got: tuple[int, ...], shape: tuple[int, int]) -> None:

@@ -1,5 +1,12 @@
 """How good the model is: metrics of label sets and rankings, with unknown cells, sparse input and n_jobs."""
 
+from mlkit.metrics.calibration import (
+    binary_log_loss,
+    brier_decomposition,
+    expected_calibration_error,
+    multilabel_brier_score,
+    reliability_curve,
+)
 from mlkit.metrics.confusion import (
     accuracy_score,
     classification_report,
@@ -46,9 +53,12 @@ __all__ = [
     "accuracy_score",
     "average_precision_score",
     "balanced_accuracy_score",
+    "binary_log_loss",
+    "brier_decomposition",
     "classification_report",
     "coverage_error",
     "dcg_score",
+    "expected_calibration_error",
     "f1_score",
     "fbeta_score",
     "hamming_loss",
@@ -64,6 +74,7 @@ __all__ = [
     "macro_recall_at_k",
     "mcc_score",
     "mean_average_precision",
+    "multilabel_brier_score",
     "multilabel_confusion_matrix",
     "ndcg_at_k",
     "ndcg_score",
@@ -78,6 +89,7 @@ __all__ = [
     "rank_precision_at_k",
     "recall_at_k",
     "recall_score",
+    "reliability_curve",
     "roc_auc_score",
     "specificity_score",
     "zero_one_loss",

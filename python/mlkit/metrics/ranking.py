@@ -52,8 +52,8 @@ def label_ranking_average_precision_score(
     Notes
     -----
     Of a tie group the worst rank counts. A row whose labels are all true or all absent counts 1 (scikit-learn's rule);
-    one without a known cell is left out. Positives are ranked by counting: O(positives * labels) a row, on sparse
-    scores O(positives * stored); rows with many positives are sorted.
+    one without a known cell is left out. O(n_labels * log(positives)) a row, O(stored * log(positives)) on sparse
+    scores.
 
     Examples
     --------

@@ -79,16 +79,13 @@ inline Index keep_at_most(const double* v, Index n, double limit, double* out) {
     return kept;
 }
 
-/// How many of n numbers are above, and how many equal to, a score.
-MLKIT_CLONES [[maybe_unused]] static void count_above(const double* p, Index n, double score, Index& above,
-                                                      Index& equal) {
-    Index higher = 0, same = 0;
-    for (Index j = 0; j < n; ++j) {
-        higher += p[j] > score;
-        same += p[j] == score;
-    }
-    above = higher;
-    equal = same;
+/// counts[j] = how many of the ascending numbers `sorted` are below p[j]; there are `size`, a power of two less one,
+/// the last of them NaN where there are fewer.
+MLKIT_CLONES [[maybe_unused]] static void count_smaller(const double* p, Index n, const double* sorted, Index size,
+                                                        std::int32_t* counts) {
+    for (Index j = 0; j < n; ++j) counts[j] = 0;
+    for (auto half = static_cast<std::int32_t>((size + 1) / 2); half > 0; half /= 2)
+        for (Index j = 0; j < n; ++j) counts[j] += sorted[counts[j] + half - 1] < p[j] ? half : 0;
 }
 
 /// ranks[i] = number of values below v[i]; `padded` is n rounded up to 8 and v[n..padded) is infinite.

@@ -1,8 +1,9 @@
 #pragma once
-// Where a row's positives stand in the order of its scores: all that row-wise ranking and top-k metrics need. Few
-// positives are ranked by counting, which needs no sort; many by one sort of the row.
+// Where a row's positives stand in the order of its scores: all that row-wise ranking and top-k metrics need. Only the
+// positives' scores are sorted; every other cell is counted where it falls among them.
 
 #include <algorithm>
+#include <limits>
 #include <vector>
 
 #include "mlkit/core/cells.hpp"
@@ -65,8 +66,6 @@ class RankedRow {
     }
 
   private:
-    static constexpr std::size_t most_counted = 48;
-
     /// Which labels are known (`listed_`: the exceptions to the background), and which of them are positive.
     void number_cells(const LabelRow& labels, Background background) {
         positives_.clear();
@@ -114,92 +113,92 @@ class RankedRow {
 
     /// `columns` null: the scores are those of all known cells; else of these, the others being 0.
     void rank_among(const std::int32_t* columns, const double* p, Index n) {
-        if (positives_.size() > most_counted)
-            rank_by_sorting(columns, p, n);
-        else
-            rank_by_counting(columns, p, n);
-    }
-
-    void rank_by_counting(const std::int32_t* columns, const double* p, Index n) {
-        const Index n_zeros = zeros_compete_ ? n_known_ - n : 0;
-        for (std::size_t k = 0; k < positives_.size(); ++k) {
-            PositiveRank& positive = positives_[k];
-            const double score = positive.score;
-            simd::count_above(p, n, score, positive.above, positive.tied);
-            if (n_zeros > 0 && score < 0.0) positive.above += n_zeros;
-            const bool is_zero = n_zeros > 0 && score == 0.0;
-            if (is_zero) positive.tied += n_zeros;
-            if (positive.tied > 1) {
-                Index lower = places_[k], n_equal = 0;  // stored cells of a lower number
-                if (columns) lower = std::lower_bound(columns, columns + n, places_[k]) - columns;
-                for (Index j = 0; j < lower; ++j) n_equal += p[j] == score;
-                positive.before = n_equal + (is_zero ? places_[k] - lower : 0);
-            }
-            for (const PositiveRank& other : positives_) {
-                positive.hits_above += other.score > score;
-                positive.hits_tied += other.score == score;
-            }
+        if (positives_.empty()) return;
+        const bool has_zeros = zeros_compete_ && n < n_known_;
+        sort_distinct_scores();
+        const auto n_groups = static_cast<Index>(groups_.size());
+        // where each cell falls among the positives' scores: 2g between two of them, 2g + 1 at the g-th
+        smaller_.resize(static_cast<std::size_t>(n));
+        simd::count_smaller(p, n, sorted_.data(), size_, smaller_.data());
+        counts_.assign(static_cast<std::size_t>(2 * n_groups + 1), 0);
+        for (Index j = 0; j < n; ++j) ++counts_[place(smaller_[static_cast<std::size_t>(j)], p[j])];
+        std::int32_t zero_group = -1;
+        if (has_zeros) {
+            std::int32_t below = 0;
+            while (below < n_groups && sorted_[static_cast<std::size_t>(below)] < 0.0) ++below;
+            const std::size_t at = place(below, 0.0);
+            counts_[at] += n_known_ - n;
+            if (at % 2) zero_group = below;
         }
+        Index above = counts_.back(), hits = 0;
+        bool has_ties = false;
+        for (Index g = n_groups; g-- > 0;) {
+            Group& group = groups_[static_cast<std::size_t>(g)];
+            group.above = above;
+            group.tied = counts_[static_cast<std::size_t>(2 * g + 1)];
+            group.hits_above = hits;
+            hits += group.hits;
+            above += group.tied + counts_[static_cast<std::size_t>(2 * g)];
+            has_ties |= group.tied > 1;
+        }
+        for (std::size_t k = 0; k < positives_.size(); ++k) {
+            const Group& group = groups_[static_cast<std::size_t>(group_of_[k])];
+            PositiveRank& to = positives_[k];
+            to.above = group.above;
+            to.tied = group.tied;
+            to.hits_above = group.hits_above;
+            to.hits_tied = group.hits;
+        }
+        if (has_ties) order_ties(columns, p, n, zero_group);
     }
 
-    struct Entry {
-        double score;
-        Index place;
-        std::int32_t positive;  ///< number of the positive, or -1
+    struct Group {
+        Index hits, above, tied, hits_above, seen;
     };
 
-    void rank_by_sorting(const std::int32_t* columns, const double* p, Index n) {
-        entries_.clear();
-        std::size_t next = 0;
-        Index n_zeros = n_known_ - n;
-        for (Index j = 0; j < n; ++j) {
-            const Index place = columns ? columns[j] : j;
-            for (; next < places_.size() && places_[next] < place; ++next) add_unstored(next, n_zeros);
-            const bool is_positive = next < places_.size() && places_[next] == place;
-            entries_.push_back({p[j], place, is_positive ? static_cast<std::int32_t>(next) : -1});
-            next += is_positive;
+    /// Distinct scores of the positives, ascending, with their numbers; padded for the search.
+    void sort_distinct_scores() {
+        sorted_.clear();
+        for (const PositiveRank& positive : positives_) sorted_.push_back(positive.score);
+        if (static_cast<Index>(sorted_.size()) <= simd::small_sort_limit)
+            simd::sort_small(sorted_.data(), static_cast<Index>(sorted_.size()));
+        else
+            std::sort(sorted_.begin(), sorted_.end());
+        sorted_.erase(std::unique(sorted_.begin(), sorted_.end()), sorted_.end());
+        groups_.assign(sorted_.size(), Group{0, 0, 0, 0, 0});
+        group_of_.clear();
+        for (const PositiveRank& positive : positives_) {
+            const auto g = std::lower_bound(sorted_.begin(), sorted_.end(), positive.score) - sorted_.begin();
+            group_of_.push_back(static_cast<std::int32_t>(g));
+            ++groups_[static_cast<std::size_t>(g)].hits;
         }
-        for (; next < places_.size(); ++next) add_unstored(next, n_zeros);
-        std::sort(entries_.begin(), entries_.end(), [](const Entry& a, const Entry& b) {
-            return a.score > b.score || (a.score == b.score && a.place < b.place);
-        });
-        // what is left of the zeros has no entry of its own: negatives that are not stored
-        if (!zeros_compete_) n_zeros = 0;
-        Index above = 0, hits_above = 0;
-        bool zeros_are_above = false;
-        for (std::size_t begin = 0; begin < entries_.size();) {
-            std::size_t end = begin;
-            Index n_hits = 0;
-            for (; end < entries_.size() && entries_[end].score == entries_[begin].score; ++end)
-                n_hits += entries_[end].positive >= 0;
-            const bool is_zero = entries_[begin].score == 0.0;
-            if (entries_[begin].score < 0.0 && !zeros_are_above) above += n_zeros, zeros_are_above = true;
-            const Index tied = static_cast<Index>(end - begin) + (is_zero ? n_zeros : 0);
-            Index lower = 0, n_nonzero = 0;  // stored cells of a lower number, those of another score
-            for (std::size_t e = begin; e < end && n_hits > 0; ++e) {
-                if (entries_[e].positive < 0) continue;
-                PositiveRank& to = positives_[static_cast<std::size_t>(entries_[e].positive)];
-                to.above = above;
-                to.tied = tied;
-                to.before = static_cast<Index>(e - begin);
-                if (is_zero && n_zeros > 0) {
-                    for (; lower < n && columns[lower] < entries_[e].place; ++lower) n_nonzero += p[lower] != 0.0;
-                    to.before = entries_[e].place - n_nonzero;
-                }
-                to.hits_above = hits_above;
-                to.hits_tied = n_hits;
-            }
-            above += tied;
-            hits_above += n_hits;
-            zeros_are_above |= is_zero;
-            begin = end;
-        }
+        size_ = 1;
+        while (size_ < static_cast<Index>(sorted_.size())) size_ = 2 * size_ + 1;
+        sorted_.resize(static_cast<std::size_t>(size_) + 1, std::numeric_limits<double>::quiet_NaN());
     }
 
-    void add_unstored(std::size_t positive, Index& n_zeros) {
-        if (!zeros_compete_) return;
-        entries_.push_back({0.0, places_[positive], static_cast<std::int32_t>(positive)});
-        --n_zeros;
+    std::size_t place(std::int32_t n_smaller, double score) const {
+        return 2 * static_cast<std::size_t>(n_smaller) + (sorted_[static_cast<std::size_t>(n_smaller)] == score);
+    }
+
+    /// Counts, for each positive, the cells of its score and a lower number; `zero_group`: that of unstored zeros.
+    void order_ties(const std::int32_t* columns, const double* p, Index n, std::int32_t zero_group) {
+        std::size_t next = 0;
+        Index n_nonzero = 0;  // stored cells so far with another score than 0
+        const auto settle = [&] {
+            const std::int32_t g = group_of_[next];
+            positives_[next].before =
+                g == zero_group ? places_[next] - n_nonzero : groups_[static_cast<std::size_t>(g)].seen;
+            ++next;
+        };
+        for (Index j = 0; j < n && next < positives_.size(); ++j) {
+            const Index at = columns ? columns[j] : j;
+            while (next < positives_.size() && places_[next] <= at) settle();
+            const std::int32_t g = smaller_[static_cast<std::size_t>(j)];
+            if (sorted_[static_cast<std::size_t>(g)] == p[j]) ++groups_[static_cast<std::size_t>(g)].seen;
+            n_nonzero += p[j] != 0.0;
+        }
+        while (next < positives_.size()) settle();
     }
 
     Index n_labels_, n_known_ = 0;
@@ -208,7 +207,12 @@ class RankedRow {
     std::vector<double> known_;
     std::vector<Index> places_;
     std::vector<PositiveRank> positives_;
-    std::vector<Entry> entries_;
+    std::vector<double> sorted_;          ///< distinct scores of the positives, NaN from there to `size_` and one more
+    std::vector<Group> groups_;           ///< one for each of them
+    std::vector<std::int32_t> group_of_;  ///< by positive
+    std::vector<std::int32_t> smaller_;   ///< by cell: distinct scores below its own
+    std::vector<Index> counts_;
+    Index size_ = 0;
 };
 
 }  // namespace mlkit::metrics

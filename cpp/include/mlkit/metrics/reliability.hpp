@@ -20,6 +20,7 @@ class ExactSum {
         sum_.high += static_cast<std::int64_t>((units >> 32) * count);
         sum_.add((units & 0xffffffffu) * count);
     }
+    void subtract(const ExactSum& other) { sum_ = sum_.minus(other.sum_); }
     double value() const {
         const WideSum c = sum_.canonical();
         return static_cast<double>(c.high) * 0x1p-18 + static_cast<double>(c.low) * 0x1p-50;
@@ -56,8 +57,9 @@ struct Bins {
 
 namespace detail {
 
-/// visit(label, y, p, n) for all known cells of a row; the zeros that a sparse row does not store come label by label
-/// where `each` is true and as one visit with n > 1 and label 0 otherwise.
+/// visit(label, y, p, n) for all known cells of a row. Of the zeros that neither truth nor a sparse row stores there
+/// is one visit with label -1 and their number n; with `by_label` there is none, but unknown cells come too, y < 0, so
+/// that the visitor can tell for which labels this row was silent.
 template <class Visit>
 void for_each_known_cell(const LabelRow& labels, const DenseRow& scores, Background background, Index, bool,
                          Visit&& visit) {
@@ -75,7 +77,7 @@ void for_each_known_cell(const LabelRow& labels, const DenseRow& scores, Backgro
 }
 template <class Visit>
 void for_each_known_cell(const LabelRow& labels, const SparseRow& scores, Background background, Index n_labels,
-                         bool each, Visit&& visit) {
+                         bool by_label, Visit&& visit) {
     if (background == Background::unknown) {
         for_each_stored_label(labels, scores, [&](std::int32_t j, int y, double p) { visit(j, y, p, Index{1}); });
         return;
@@ -86,83 +88,153 @@ void for_each_known_cell(const LabelRow& labels, const SparseRow& scores, Backgr
         const std::int32_t j = from_labels ? labels.labels[t] : scores.labels[s];
         const bool is_scored = s < scores.size && scores.labels[s] == j;
         const int y = from_labels ? labels.value(t) : 0;
-        if (y >= 0) visit(j, y, is_scored ? scores.p[s] : 0.0, Index{1});
+        if (y >= 0 || by_label) visit(j, y, is_scored ? scores.p[s] : 0.0, Index{1});
         ++n_seen;
         t += from_labels;
         s += is_scored;
     }
-    if (!each && n_labels > n_seen) visit(0, 0, 0.0, n_labels - n_seen);
+    if (!by_label && n_labels > n_seen) visit(-1, 0, 0.0, n_labels - n_seen);
 }
 
 }  // namespace detail
 
-/// Sums of each bin of each group, into (n_groups, n_bins). `weights` are scaled to at most 1, or null. For sparse
-/// scores by label the zeros that neither truth nor scores store are left to the caller, who knows their number.
+namespace detail {
+
+/// Weight (and loss) of the zeros that are stored nowhere, by label: that of all rows less that of the rows which
+/// speak.
+struct Silence {
+    ExactSum weight, loss;
+    std::vector<ExactSum> spoken_weight, spoken_loss;
+
+    explicit Silence(std::size_t n_labels) : spoken_weight(n_labels), spoken_loss(n_labels) {}
+
+    void add_row(double w, double l) { weight.add(w), loss.add(l); }
+    void speak(std::int32_t label, double w, double l) {
+        spoken_weight[static_cast<std::size_t>(label)].add(w);
+        spoken_loss[static_cast<std::size_t>(label)].add(l);
+    }
+    void merge(const Silence& other) {
+        weight.add(other.weight);
+        loss.add(other.loss);
+        for (std::size_t j = 0; j < spoken_weight.size(); ++j) {
+            spoken_weight[j].add(other.spoken_weight[j]);
+            spoken_loss[j].add(other.spoken_loss[j]);
+        }
+    }
+    ExactSum weight_of(std::size_t label) const { return less(weight, spoken_weight[label]); }
+    ExactSum loss_of(std::size_t label) const { return less(loss, spoken_loss[label]); }
+
+  private:
+    static ExactSum less(ExactSum all, const ExactSum& part) {
+        all.subtract(part);
+        return all;
+    }
+};
+
+inline bool leaves_labels_silent(const Cells& cells, bool by_label) {
+    return by_label && std::holds_alternative<SparseScores>(cells.scores) && cells.background_is_negative();
+}
+
+}  // namespace detail
+
+/// Sums of each bin of each group, into (n_groups, n_bins). `weights` are scaled to at most 1, or null.
 inline std::vector<BinSums> bin_cells(const Cells& cells, const Bins& bins, const double* weights,
                                       const Team& whole_team) {
     const Team team = whole_team.for_work(4 * cells.n_read());
     const Index n_labels = cells.labels.n_labels;
     const auto n = static_cast<std::size_t>(bins.n_groups(n_labels) * bins.n_bins);
-    std::vector<std::vector<BinSums>> mine(static_cast<std::size_t>(team.n_threads), std::vector<BinSums>(n));
+    const bool some_silent = detail::leaves_labels_silent(cells, bins.by_label);
+    const std::size_t n_silent = some_silent ? static_cast<std::size_t>(n_labels) : 0;
+    struct Mine {
+        std::vector<BinSums> sums;
+        detail::Silence silence;
+    };
+    std::vector<Mine> mine(static_cast<std::size_t>(team.n_threads),
+                           Mine{std::vector<BinSums>(n), detail::Silence(n_silent)});
     for_each_row(cells, team, [&](int thread, Index i, const LabelRow& labels, const auto& scores) {
-        auto& sums = mine[static_cast<std::size_t>(thread)];
+        Mine& to = mine[static_cast<std::size_t>(thread)];
         const double w = weights ? weights[i] : 1.0;
+        if (some_silent) to.silence.add_row(w, 0.0);
         detail::for_each_known_cell(labels, scores, cells.labels.background, n_labels, bins.by_label,
                                     [&](std::int32_t label, int y, double p, Index count) {
-                                        const Index at = (bins.by_label ? label * bins.n_bins : 0) + bins.bin(label, p);
-                                        BinSums& to = sums[static_cast<std::size_t>(at)];
-                                        if (count == 1) {
-                                            to.weight.add(w);
-                                            to.probability.add(w * p);
-                                            if (y) to.positive.add(w);
-                                        } else {
-                                            to.weight.add_times(w, count);
+                                        if (some_silent) to.silence.speak(label, w, 0.0);
+                                        if (y < 0) return;
+                                        const Index of = std::max<Index>(label, 0);
+                                        const Index at = (bins.by_label ? of * bins.n_bins : 0) + bins.bin(of, p);
+                                        BinSums& sums = to.sums[static_cast<std::size_t>(at)];
+                                        if (label < 0) {
+                                            sums.weight.add_times(w, count);
+                                            return;
                                         }
+                                        sums.weight.add(w);
+                                        sums.probability.add(w * p);
+                                        if (y) sums.positive.add(w);
                                     });
     });
-    for (std::size_t t = 1; t < mine.size(); ++t)
+    for (std::size_t t = 1; t < mine.size(); ++t) {
         for (std::size_t b = 0; b < n; ++b) {
-            mine[0][b].weight.add(mine[t][b].weight);
-            mine[0][b].probability.add(mine[t][b].probability);
-            mine[0][b].positive.add(mine[t][b].positive);
+            mine[0].sums[b].weight.add(mine[t].sums[b].weight);
+            mine[0].sums[b].probability.add(mine[t].sums[b].probability);
+            mine[0].sums[b].positive.add(mine[t].sums[b].positive);
         }
-    return std::move(mine[0]);
+        mine[0].silence.merge(mine[t].silence);
+    }
+    for (std::size_t j = 0; j < n_silent; ++j) {
+        const auto at = static_cast<Index>(j) * bins.n_bins + bins.bin(static_cast<Index>(j), 0.0);
+        mine[0].sums[static_cast<std::size_t>(at)].weight.add(mine[0].silence.weight_of(j));
+    }
+    return std::move(mine[0].sums);
 }
 
 /// Squared and logarithmic loss of each label (or of all together). Probabilities are kept `epsilon` away from 0 and 1
-/// in the logarithm. Zeros stored nowhere are negatives without loss; with `by_label` their weight is left to the
-/// caller.
+/// in the logarithm.
 inline std::vector<LossSums> sum_losses(const Cells& cells, bool by_label, double epsilon, const double* weights,
                                         const Team& whole_team) {
     const Team team = whole_team.for_work(16 * cells.n_read());
     const Index n_labels = cells.labels.n_labels;
     const std::size_t n = by_label ? static_cast<std::size_t>(n_labels) : 1;
     const double zero_loss = -std::log1p(-epsilon);
-    std::vector<std::vector<LossSums>> mine(static_cast<std::size_t>(team.n_threads), std::vector<LossSums>(n));
+    const bool some_silent = detail::leaves_labels_silent(cells, by_label);
+    const std::size_t n_silent = some_silent ? n : 0;
+    struct Mine {
+        std::vector<LossSums> sums;
+        detail::Silence silence;
+    };
+    std::vector<Mine> mine(static_cast<std::size_t>(team.n_threads),
+                           Mine{std::vector<LossSums>(n), detail::Silence(n_silent)});
     for_each_row(cells, team, [&](int thread, Index i, const LabelRow& labels, const auto& scores) {
-        auto& sums = mine[static_cast<std::size_t>(thread)];
+        Mine& to = mine[static_cast<std::size_t>(thread)];
         const double w = weights ? weights[i] : 1.0;
+        if (some_silent) to.silence.add_row(w, w * zero_loss);
         detail::for_each_known_cell(labels, scores, cells.labels.background, n_labels, by_label,
                                     [&](std::int32_t label, int y, double p, Index count) {
-                                        LossSums& to = sums[by_label ? static_cast<std::size_t>(label) : 0];
-                                        if (count > 1) {
-                                            to.weight.add_times(w, count);
-                                            to.logarithmic.add_times(w * zero_loss, count);
+                                        if (some_silent) to.silence.speak(label, w, w * zero_loss);
+                                        if (y < 0) return;
+                                        LossSums& sums = to.sums[by_label ? static_cast<std::size_t>(label) : 0];
+                                        if (label < 0) {
+                                            sums.weight.add_times(w, count);
+                                            sums.logarithmic.add_times(w * zero_loss, count);
                                             return;
                                         }
                                         const double inside = std::min(std::max(p, epsilon), 1.0 - epsilon);
-                                        to.weight.add(w);
-                                        to.squared.add(w * ((p - y) * (p - y)));
-                                        to.logarithmic.add(w * -(y ? std::log(inside) : std::log1p(-inside)));
+                                        sums.weight.add(w);
+                                        sums.squared.add(w * ((p - y) * (p - y)));
+                                        sums.logarithmic.add(w * -(y ? std::log(inside) : std::log1p(-inside)));
                                     });
     });
-    for (std::size_t t = 1; t < mine.size(); ++t)
+    for (std::size_t t = 1; t < mine.size(); ++t) {
         for (std::size_t b = 0; b < n; ++b) {
-            mine[0][b].weight.add(mine[t][b].weight);
-            mine[0][b].squared.add(mine[t][b].squared);
-            mine[0][b].logarithmic.add(mine[t][b].logarithmic);
+            mine[0].sums[b].weight.add(mine[t].sums[b].weight);
+            mine[0].sums[b].squared.add(mine[t].sums[b].squared);
+            mine[0].sums[b].logarithmic.add(mine[t].sums[b].logarithmic);
         }
-    return std::move(mine[0]);
+        mine[0].silence.merge(mine[t].silence);
+    }
+    for (std::size_t j = 0; j < n_silent; ++j) {
+        mine[0].sums[j].weight.add(mine[0].silence.weight_of(j));
+        mine[0].sums[j].logarithmic.add(mine[0].silence.loss_of(j));
+    }
+    return std::move(mine[0].sums);
 }
 
 }  // namespace mlkit::metrics
