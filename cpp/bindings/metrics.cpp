@@ -1,4 +1,6 @@
+#include "mlkit/metrics/bootstrap.hpp"
 #include "mlkit/metrics/curves.hpp"
+#include "mlkit/metrics/influence.hpp"
 #include "mlkit/metrics/pooled_curve.hpp"
 #include "mlkit/metrics/ranking.hpp"
 #include "mlkit/metrics/reliability.hpp"
@@ -110,6 +112,50 @@ void register_sets(py::module_& m) {
         py::arg("n_threads"));
 }
 
+template <class Walk>
+Array<std::int32_t> label_replicates(const LabelView& truth, Walk&& walk, const Array<Index>& ids, std::uint64_t seed,
+                                     Index begin, Index n_boot, int n_threads) {
+    require(ids.size() == truth.n_rows, "ids: expected one for each row");
+    Array<std::int32_t> out({truth.n_labels, Index{3}, n_boot});
+    std::int32_t* to = out.mutable_data();
+    const Team all = team(n_threads);
+    without_gil([&] { bootstrap_labels(truth, walk, ids.data(), seed, begin, n_boot, all, to); });
+    return out;
+}
+
+void register_bootstrap(py::module_& m) {
+    m.def(
+        "bootstrap_rows",
+        [](const Array<Index>& ids, const Array<Index>& values, std::uint64_t seed, Index n_boot, int n_threads) {
+            require(values.ndim() == 2 && values.shape(0) == ids.size(), "values: expected one row for each id");
+            Array<Index> out({n_boot, static_cast<Index>(values.shape(1))});
+            Index* to = out.mutable_data();
+            without_gil([&] {
+                bootstrap_rows(ids.data(), values.data(), ids.size(), values.shape(1), seed, n_boot, team(n_threads),
+                               to);
+            });
+            return out;
+        },
+        py::arg("ids").noconvert(), py::arg("values").noconvert(), py::arg("seed"), py::arg("n_boot"),
+        py::arg("n_threads"));
+    m.def(
+        "bootstrap_labels",
+        [](const Labels& truth, const Labels& predicted, const Array<Index>& ids, std::uint64_t seed, Index begin,
+           Index n_boot, int n_threads) {
+            return label_replicates(truth.view, walk_labels(truth, predicted), ids, seed, begin, n_boot, n_threads);
+        },
+        py::arg("truth"), py::arg("predicted"), py::arg("ids").noconvert(), py::arg("seed"), py::arg("begin"),
+        py::arg("n_boot"), py::arg("n_threads"));
+    m.def(
+        "bootstrap_labels_at",
+        [](const Labels& truth, const ScoreArrays& scores, const Doubles& cut, const Array<Index>& ids,
+           std::uint64_t seed, Index begin, Index n_boot, int n_threads) {
+            return label_replicates(truth.view, walk_scores(truth, scores, cut), ids, seed, begin, n_boot, n_threads);
+        },
+        py::arg("truth"), py::arg("scores"), py::arg("cut").noconvert(), py::arg("ids").noconvert(), py::arg("seed"),
+        py::arg("begin"), py::arg("n_boot"), py::arg("n_threads"));
+}
+
 void register_ranking(py::module_& m) {
     m.def(
         "rank_rows",
@@ -162,6 +208,30 @@ void register_curves(py::module_& m) {
             return out;
         },
         py::arg("labels"), py::arg("scores"), py::arg("weights").noconvert(), py::arg("max_fpr"), py::arg("n_threads"));
+    m.def(
+        "curve_influences",
+        [](const Labels& labels, const ScoreArrays& scores, const Units& units, const Weights& weights,
+           const Doubles& shares, int n_threads) {
+            const Index n = labels.view.n_rows, n_labels = labels.view.n_labels;
+            const RowWeights of_rows = row_weights(units, n);
+            require(shares.size() == 2 * n_labels, "shares: expected two for each label");
+            require(units.has_value() == weights.has_value(), "weights: expected beside their units");
+            Doubles out({n_labels, static_cast<Index>(n_curve_measures)}), rows({n, Index{2}});
+            Doubles variances({n_labels, Index{2}});
+            double *to = out.mutable_data(), *to_rows = rows.mutable_data(), *to_variances = variances.mutable_data();
+            without_gil([&] {
+                const Cells cells = cells_of(labels, scores);
+                if (units)
+                    curve_influences<WideSum>(cells, of_rows, pointer(weights), shares.data(), team(n_threads), to,
+                                              to_rows, to_variances);
+                else
+                    curve_influences<Index>(cells, of_rows, nullptr, shares.data(), team(n_threads), to, to_rows,
+                                            to_variances);
+            });
+            return py::make_tuple(out, rows, variances);
+        },
+        py::arg("labels"), py::arg("scores"), py::arg("units").noconvert(), py::arg("weights").noconvert(),
+        py::arg("shares").noconvert(), py::arg("n_threads"));
     m.def(
         "pooled_curve",
         [](const Labels& labels, const ScoreArrays& scores, const Units& units, double max_fpr, int n_threads) {
@@ -217,6 +287,7 @@ void register_reliability(py::module_& m) {
 
 void register_metrics(py::module_& m) {
     register_sets(m);
+    register_bootstrap(m);
     register_ranking(m);
     register_curves(m);
     register_reliability(m);

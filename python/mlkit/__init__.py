@@ -17,21 +17,27 @@ from mlkit._core import __version__
 if TYPE_CHECKING:
     from mlkit import compat, datasets, labels, metrics, quality
     from mlkit._build_info import show_versions
+    from mlkit.metrics.evaluate import evaluate
+    from mlkit.metrics.report import EvaluationReport
     from mlkit.quality.audit import LabelAudit, audit
 
 _ROOMS = ("compat", "datasets", "labels", "metrics", "quality")
 _NAMES = {
     "audit": "mlkit.quality.audit",
+    "EvaluationReport": "mlkit.metrics.report",
     "LabelAudit": "mlkit.quality.audit",
+    "evaluate": "mlkit.metrics.evaluate",
     "show_versions": "mlkit._build_info",
 }
 
 __all__ = [
+    "EvaluationReport",
     "LabelAudit",
     "__version__",
     "audit",
     "compat",
     "datasets",
+    "evaluate",
     "labels",
     "metrics",
     "quality",

@@ -18,6 +18,28 @@ def sum_influences(truth: Labels, predicted: Labels, coefficients: _Floats, n_th
 def sum_influences_at(
     truth: Labels, scores: Scores, cut: _Floats, coefficients: _Floats, n_threads: int
 ) -> _Floats: ...
+def bootstrap_rows(
+    ids: NDArray[np.int64], values: NDArray[np.int64], seed: int, n_boot: int, n_threads: int
+) -> NDArray[np.int64]: ...
+def bootstrap_labels(
+    truth: Labels,
+    predicted: Labels,
+    ids: NDArray[np.int64],
+    seed: int,
+    begin: int,
+    n_boot: int,
+    n_threads: int,
+) -> NDArray[np.int32]: ...
+def bootstrap_labels_at(
+    truth: Labels,
+    scores: Scores,
+    cut: _Floats,
+    ids: NDArray[np.int64],
+    seed: int,
+    begin: int,
+    n_boot: int,
+    n_threads: int,
+) -> NDArray[np.int32]: ...
 def rank_rows(
     labels: Labels,
     scores: Scores,
@@ -32,6 +54,9 @@ def rank_rows(
 ) -> tuple[_Floats, _Floats]: ...
 def top_labels(labels: Labels, scores: Scores, k: int, drops_absent: bool, n_threads: int) -> NDArray[np.int32]: ...
 def label_curves(labels: Labels, scores: Scores, weights: _Units, max_fpr: float, n_threads: int) -> _Floats: ...
+def curve_influences(
+    labels: Labels, scores: Scores, units: _Units, weights: _Floats | None, shares: _Floats, n_threads: int
+) -> tuple[_Floats, _Floats, _Floats]: ...
 def pooled_curve(labels: Labels, scores: Scores, weights: _Units, max_fpr: float, n_threads: int) -> _Floats: ...
 def bin_cells(
     labels: Labels,

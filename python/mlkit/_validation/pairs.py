@@ -61,6 +61,7 @@ class Scored:
     scores: _core.labels.Scores
     weights: Weights | None
     n_threads: int
+    in_unit: bool  # all scores are in [0, 1]
 
     @property
     def is_sparse(self) -> bool:
@@ -231,7 +232,43 @@ def check_scored(
         )
     if probabilities and seen["n_outside"]:
         scores = view(True)
-    return Scored(truth, array, rows, scores, check_weights(sample_weight, truth.shape[0]), n_threads)
+    weights = check_weights(sample_weight, truth.shape[0])
+    return Scored(truth, array, rows, scores, weights, n_threads, not seen["n_outside"] or probabilities)
+
+
+def check_groups(groups: Any, n_rows: int) -> NDArray[np.int64] | None:
+    """Number the groups that rows belong to.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is not one group for each row.
+    """
+    if groups is None:
+        return None
+    array = read_array("groups", groups)
+    if array.shape != (n_rows,):
+        raise ValueError(f"groups: expected shape ({n_rows},), one for each example, got shape {array.shape}")
+    numbers: NDArray[np.int64] = np.unique(array, return_inverse=True)[1].astype(np.int64)
+    return numbers
+
+
+def check_threshold(threshold: Any, n_labels: int) -> NDArray[np.float64]:
+    """Return one threshold for each label.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is neither a number nor one for each label.
+    """
+    array = read_array("threshold", threshold)
+    if array.dtype.kind not in "iuf":
+        raise TypeError(f"threshold: expected a number or one for each label, got {shorten_type(array.dtype)}")
+    if array.shape not in ((), (n_labels,)):
+        raise ValueError(f"threshold: expected a number or shape ({n_labels},), got shape {array.shape}")
+    if np.isnan(array).any():
+        raise ValueError("threshold: expected numbers, got NaN")
+    return np.ascontiguousarray(np.broadcast_to(array.astype(np.float64), (n_labels,)))
 
 
 def check_same_shape(argument: str, got: tuple[int, ...], shape: tuple[int, int]) -> None:

@@ -27,6 +27,7 @@ from mlkit.metrics.ranking import (
     one_error,
     r_precision,
 )
+from mlkit.metrics.report import Estimate, EvaluationReport
 from mlkit.metrics.sets import (
     balanced_accuracy_score,
     f1_score,
@@ -50,6 +51,8 @@ from mlkit.metrics.topk import (
 )
 
 __all__ = [
+    "Estimate",
+    "EvaluationReport",
     "accuracy_score",
     "average_precision_score",
     "balanced_accuracy_score",

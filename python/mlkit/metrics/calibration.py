@@ -162,19 +162,7 @@ def expected_calibration_error(
     if debias and (norm != "l2" or sample_weight is not None):
         raise ValueError("debias: expected norm='l2' and no sample_weight with it, got another norm or weights")
     _, bins = _binned(y_true, y_score, average, n_bins, strategy, closed, sample_weight, unknown, n_jobs)
-    gap = divide(np.abs(bins.probability - bins.positive), bins.weight, 0.0)
-    total = bins.weight.sum(axis=1)
-    if norm == "max":
-        values = np.where(total > 0, gap.max(axis=1), np.nan)
-    elif norm == "l1":
-        values = divide((gap * bins.weight).sum(axis=1), total, np.nan)
-    else:
-        squared = gap**2
-        if debias:
-            share = divide(bins.positive, bins.weight, 0.0)
-            squared = squared - divide(share * (1 - share), bins.weight - 1, 0.0)
-            squared[bins.weight == 1] = 0.0
-        values = np.sqrt(np.maximum(divide((squared * bins.weight).sum(axis=1), total, np.nan), 0.0))
+    values = _errors(bins, norm, debias)
     return _averaged(values, average, bins.positive.sum(axis=1))
 
 
@@ -303,7 +291,7 @@ def brier_decomposition(
         (bins.weight * divide(bins.probability - bins.positive, bins.weight, 0.0) ** 2).sum(axis=1), weight, np.nan
     )
     resolution = divide((bins.weight * (share - base[:, None]) ** 2).sum(axis=1), weight, np.nan)
-    brier = _losses(cells, average is None)[1]
+    brier = cell_losses(cells, average is None)[1]
     uncertainty = base * (1 - base)
     parts = {"brier": brier, "reliability": reliability, "resolution": resolution, "uncertainty": uncertainty}
     table = pd.DataFrame({**parts, "within": brier - (reliability - resolution + uncertainty)})
@@ -340,7 +328,7 @@ def _loss(which: int, y_true: Any, y_score: Any, average: Any, sample_weight: An
     cells = check_scored(
         y_true, y_score, unknown=unknown, sample_weight=sample_weight, probabilities=True, n_jobs=n_jobs
     )
-    values = _losses(cells, average != "micro")[which]
+    values = cell_losses(cells, average != "micro")[which]
     return _averaged(values, average, cells.truth.support.astype(np.float64))
 
 
@@ -354,7 +342,30 @@ def _averaged(values: Floats, average: str | None, n_positive: Floats) -> Any:
     return mean(values, n_positive if average == "weighted" else None)
 
 
-def _losses(cells: Scored, by_label: bool) -> tuple[Floats, Floats, Floats]:
+def binned_errors(cells: Scored, average: str | None) -> Floats:
+    """Expected calibration error with the defaults, of all cells or of each label."""
+    return _errors(bin_cells(cells, 15, "uniform", "right", by_label=average != "micro"), "l1", False)
+
+
+def _errors(bins: Bins, norm: str, debias: bool) -> Floats:
+    """Calibration error of each group of bins."""
+    gap = divide(np.abs(bins.probability - bins.positive), bins.weight, 0.0)
+    total = bins.weight.sum(axis=1)
+    if norm == "max":
+        values = np.where(total > 0, gap.max(axis=1), np.nan)
+    elif norm == "l1":
+        values = divide((gap * bins.weight).sum(axis=1), total, np.nan)
+    else:
+        squared = gap**2
+        if debias:
+            share = divide(bins.positive, bins.weight, 0.0)
+            squared = squared - divide(share * (1 - share), bins.weight - 1, 0.0)
+            squared[bins.weight == 1] = 0.0
+        values = np.sqrt(np.maximum(divide((squared * bins.weight).sum(axis=1), total, np.nan), 0.0))
+    return values
+
+
+def cell_losses(cells: Scored, by_label: bool) -> tuple[Floats, Floats, Floats]:
     """Weight, mean squared and mean logarithmic loss of each label or of all cells."""
     epsilon = float(np.finfo(cells.array.dtype).eps)
     scaled = None if cells.weights is None else cells.weights.scaled

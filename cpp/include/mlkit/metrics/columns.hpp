@@ -52,7 +52,12 @@ struct Column {
     std::uint32_t zero_key = 0;                    ///< key of score 0
     const std::int32_t* zero_positives = nullptr;  ///< rows of the positives that are not stored
     Index n_zero_positives = 0, n_zeros = 0;       ///< how many of them, and of all known cells that are not stored
-    WideSum zeros_weight = {};                     ///< weight of the latter, where rows are weighted
+    const std::int32_t* unknown = nullptr;         ///< rows whose cell is unknown, unless `zero_negatives` are listed
+    Index n_unknown = 0;
+    const std::int32_t* zero_negatives =
+        nullptr;  ///< rows of the negatives that are not stored, where truth lists them
+    Index n_zero_negatives = 0;
+    WideSum zeros_weight = {};  ///< weight of the latter, where rows are weighted
 
     bool same_score(SortedCell a, SortedCell b) const {
         return key_of(a) == key_of(b) && (!scores || scores[row_of(a)] == scores[row_of(b)]);
@@ -249,6 +254,8 @@ class SparseColumnSorter {
         auto s = static_cast<std::size_t>(scores.indptr[j]);
         cells_.clear();
         zeros_.clear();
+        zero_negatives_.clear();
+        unknown_.clear();
         Index n_known = background == Background::negative ? n_rows_ : 0;
         WideSum known, stored;  // weights
         if (background == Background::negative) known = total_;
@@ -268,10 +275,15 @@ class SparseColumnSorter {
             for (; s < end && scores.rows[s] < row; ++s)
                 if (background == Background::negative) store(s, false);
             const bool is_stored = s < end && scores.rows[s] == row;
-            if (background == Background::negative && value < 0) --n_known, weigh(row, unknown);
+            if (background == Background::negative && value < 0) {
+                --n_known;
+                weigh(row, unknown);
+                unknown_.push_back(row);
+            }
             if (background == Background::unknown && value >= 0) ++n_known, weigh(row, known);
             if (value >= 0 && is_stored) store(s, value == 1);
             if (value == 1 && !is_stored) zeros_.push_back(row);
+            if (value == 0 && !is_stored) zero_negatives_.push_back(row);
             s += is_stored;
         }
         for (; s < end; ++s)
@@ -289,6 +301,10 @@ class SparseColumnSorter {
         column.zero_positives = zeros_.data();
         column.n_zero_positives = static_cast<Index>(zeros_.size());
         column.n_zeros = n_known - column.n_cells;
+        column.unknown = unknown_.data();
+        column.n_unknown = static_cast<Index>(unknown_.size());
+        if (background == Background::unknown) column.zero_negatives = zero_negatives_.data();
+        column.n_zero_negatives = static_cast<Index>(zero_negatives_.size());
         column.zeros_weight = known.minus(unknown).minus(stored);
         return column;
     }
@@ -298,7 +314,7 @@ class SparseColumnSorter {
     RowWeights weights_;
     WideSum total_;
     std::vector<double> scores_;
-    std::vector<std::int32_t> zeros_;
+    std::vector<std::int32_t> zeros_, zero_negatives_, unknown_;
     std::vector<SortedCell> cells_;
     RadixSorter sorter_;
 };
