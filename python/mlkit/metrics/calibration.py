@@ -342,9 +342,12 @@ def _averaged(values: Floats, average: str | None, n_positive: Floats) -> Any:
     return mean(values, n_positive if average == "weighted" else None)
 
 
-def binned_errors(cells: Scored, average: str | None) -> Floats:
-    """Expected calibration error with the defaults, of all cells or of each label."""
-    return _errors(bin_cells(cells, 15, "uniform", "right", by_label=average != "micro"), "l1", False)
+def binned_errors(cells: Scored) -> tuple[float, Floats]:
+    """Expected calibration error with the defaults, of all cells and of each label."""
+    bins = bin_cells(cells, 15, "uniform", "right", by_label=True)
+    weight, probability, positive = (x.sum(axis=0)[None] for x in (bins.weight, bins.probability, bins.positive))
+    pooled = Bins(weight, probability, positive, bins.edges)
+    return float(_errors(pooled, "l1", False)[0]), _errors(bins, "l1", False)
 
 
 def _errors(bins: Bins, norm: str, debias: bool) -> Floats:

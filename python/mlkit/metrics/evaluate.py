@@ -22,7 +22,7 @@ from mlkit._validation.params import check_choice, check_integer, check_number
 from mlkit.labels.matrix import LabelMatrix
 from mlkit.metrics import _counts
 from mlkit.metrics._areas import Areas, pooled_areas
-from mlkit.metrics._averages import ABSENT, Floats
+from mlkit.metrics._averages import ABSENT, Floats, mean
 from mlkit.metrics._intervals import label_replicates, normal_intervals, row_replicates
 from mlkit.metrics._measures import (
     RATIOS,
@@ -285,13 +285,13 @@ def _add_label_areas(found: Findings, table: dict[str, Any], values: dict[str, F
 
 
 def _add_calibration(found: Findings, cells: Scored, table: dict[str, Any]) -> None:
-    _, squared, logarithmic = cell_losses(cells, False)
     n_cells = int(cells.truth.support.sum() + cells.truth.n_negative.sum())
-    found.add("multilabel_brier_score", float(squared[0]), None, n_cells, "no interval")
-    found.add("binary_log_loss", float(logarithmic[0]), None, n_cells, "no interval")
-    found.add("expected_calibration_error", float(binned_errors(cells, "micro")[0]), None, n_cells, "no interval")
-    table["brier"] = cell_losses(cells, True)[1]
-    table["ece"] = binned_errors(cells, None)
+    weight, squared, logarithmic = cell_losses(cells, True)
+    pooled, table["ece"] = binned_errors(cells)
+    table["brier"] = squared
+    found.add("multilabel_brier_score", mean(squared, weight), None, n_cells, "no interval")
+    found.add("binary_log_loss", mean(logarithmic, weight), None, n_cells, "no interval")
+    found.add("expected_calibration_error", pooled, None, n_cells, "no interval")
 
 
 def _label_table(truth: LabelMatrix, counts: _counts.Counts) -> dict[str, Any]:

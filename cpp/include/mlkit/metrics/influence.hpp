@@ -16,8 +16,8 @@ class RowInfluences {
   public:
     explicit RowInfluences(Index n_rows) : of_row_(static_cast<std::size_t>(n_rows), 0) {}
 
-    void add(Index row, double x) { of_row_[static_cast<std::size_t>(row)] += units(x); }
-    void add_to_all(double x) { of_all_ += units(x); }
+    void add(Index row, std::int64_t x) { of_row_[static_cast<std::size_t>(row)] += x; }
+    void add_to_all(std::int64_t x) { of_all_ += x; }
     void merge(const RowInfluences& other) {
         of_all_ += other.of_all_;
         for (std::size_t i = 0; i < of_row_.size(); ++i) of_row_[i] += other.of_row_[i];
@@ -26,10 +26,11 @@ class RowInfluences {
         return static_cast<double>(of_row_[static_cast<std::size_t>(row)] + of_all_) * 0x1p-48;
     }
 
-  private:
     static std::int64_t units(double x) {  // far beyond what a cell of sensible weight can do, and far from overflow
-        return std::llrint(std::min(std::max(x, -0x1p4), 0x1p4) * 0x1p48);
+        return static_cast<std::int64_t>(std::min(std::max(x, -0x1p4), 0x1p4) * 0x1p48);
     }
+
+  private:
     std::vector<std::int64_t> of_row_;
     std::int64_t of_all_ = 0;
 };
@@ -79,35 +80,51 @@ class CurveInfluence {
     double auc_ = 0.0, precision_ = 0.0;
 };
 
-/// A group of equal scores: influences of its positives and negatives, and which stored cells belong to it.
+/// Cells of equal influence: a group of equal scores that holds a positive, or all negatives between two of those.
 struct InfluenceGroup {
     CellInfluence positive, negative;
     Index begin, end;
     bool has_zeros;  ///< the cells that are not stored belong to it too
 };
 
-/// visit(group) for each distinct score of a column, best first.
+/// visit(group) for all cells of a column, best first.
 template <class Visit>
 void for_each_group(const Column& column, const CurveInfluence& influence, Visit&& visit) {
     std::size_t next = 0;
-    bool zeros_are_due = column.n_zeros > 0;
-    const auto emit = [&](Index begin, Index end, bool with_zeros) {
-        bool has_positive = with_zeros && column.n_zero_positives > 0;
-        for (Index k = begin; k < end && !has_positive; ++k) has_positive = is_positive(column.cells[k]);
-        visit(InfluenceGroup{has_positive ? influence.positive(next) : CellInfluence{},
-                             influence.negative(next, has_positive), begin, end, with_zeros});
-        next += has_positive;
-        zeros_are_due = zeros_are_due && !with_zeros;
+    Index run = 0;  // where the negatives begin that have not been visited
+    bool run_has_zeros = false, zeros_are_due = column.n_zeros > 0;
+    const auto close_run = [&](Index end) {
+        if (end > run || run_has_zeros)
+            visit(InfluenceGroup{CellInfluence{}, influence.negative(next, false), run, end, run_has_zeros});
+        run_has_zeros = false;
+    };
+    const auto take_group = [&](Index begin, Index end, bool has_positive, bool with_zeros) {
+        if (with_zeros) {
+            zeros_are_due = false;
+            has_positive |= column.n_zero_positives > 0;
+        }
+        if (!has_positive) {
+            run_has_zeros |= with_zeros;
+            return;
+        }
+        close_run(begin);
+        visit(InfluenceGroup{influence.positive(next), influence.negative(next, true), begin, end, with_zeros});
+        ++next;
+        run = end;
     };
     for (Index begin = 0; begin < column.n_cells;) {
         const SortedCell first = column.cells[begin];
-        if (zeros_are_due && column.is_below_zero(first)) emit(begin, begin, true);
+        if (zeros_are_due && column.is_below_zero(first)) take_group(begin, begin, false, true);
         Index end = begin + 1;
-        while (end < column.n_cells && column.same_score(first, column.cells[end])) ++end;
-        emit(begin, end, zeros_are_due && column.is_zero(first));
+        bool has_positive = is_positive(first);
+        for (; end < column.n_cells && column.same_score(first, column.cells[end]); ++end)
+            has_positive |= is_positive(column.cells[end]);
+        if (has_positive || (zeros_are_due && column.is_zero(first)))
+            take_group(begin, end, has_positive, zeros_are_due && column.is_zero(first));
         begin = end;
     }
-    if (zeros_are_due) emit(column.n_cells, column.n_cells, true);
+    if (zeros_are_due) take_group(column.n_cells, column.n_cells, false, true);
+    close_run(column.n_cells);
 }
 
 /// Takes up the influences of one label's rows.
@@ -126,21 +143,25 @@ class LabelInfluences {
         share_ = shares[1];
         const bool has_silent = column.n_zeros > 0 && !column.zero_negatives;
         CellInfluence silent;  // a negative that is stored nowhere: taken from all rows, given back by those that speak
-        if (has_silent) {
+        if (has_silent)
             for_each_group(column, influence_, [&](const InfluenceGroup& group) {
                 if (group.has_zeros) silent = group.negative;
             });
-            auc_.add_to_all(auc_share_ * silent.auc);
-            precision_.add_to_all(share_ * silent.precision);
-            for (Index k = 0; k < column.n_unknown; ++k) take(column.unknown[k], silent, -1.0);
+        const Shares of_silent = shares_of(silent);
+        if (has_silent) {
+            auc_.add_to_all(of_silent.auc);
+            precision_.add_to_all(of_silent.precision);
+            for (Index k = 0; k < column.n_unknown; ++k)
+                take(column.unknown[k], {-of_silent.auc, -of_silent.precision});
         }
         double auc_sum = 0.0, sum = 0.0, spoken = 0.0;
         for_each_group(column, influence_, [&](const InfluenceGroup& group) {
+            const Shares of_positive = shares_of(group.positive).less(of_silent);
+            const Shares of_negative = shares_of(group.negative).less(of_silent);
             double positive = 0.0, negative = 0.0;  // squared weights
             const auto visit = [&](Index row, bool y) {
                 (y ? positive : negative) += square(row);
-                take(row, y ? group.positive : group.negative, 1.0);
-                if (has_silent) take(row, silent, -1.0);
+                take(row, y ? of_positive : of_negative);
             };
             for (Index k = group.begin; k < group.end; ++k)
                 visit(row_of(column.cells[k]), is_positive(column.cells[k]));
@@ -176,9 +197,16 @@ class LabelInfluences {
 
   private:
     double square(Index row) const { return weights_ ? weights_[row] * weights_[row] : 1.0; }
-    void take(Index row, const CellInfluence& of, double sign) {
-        if (auc_share_ != 0.0) auc_.add(row, sign * (auc_share_ * of.auc));
-        if (share_ != 0.0) precision_.add(row, sign * (share_ * of.precision));
+    struct Shares {  // of one row, in units
+        std::int64_t auc, precision;
+        Shares less(const Shares& other) const { return {auc - other.auc, precision - other.precision}; }
+    };
+    Shares shares_of(const CellInfluence& of) const {
+        return {RowInfluences::units(auc_share_ * of.auc), RowInfluences::units(share_ * of.precision)};
+    }
+    void take(Index row, const Shares& of) {
+        auc_.add(row, of.auc);
+        precision_.add(row, of.precision);
     }
 
     const double* weights_;

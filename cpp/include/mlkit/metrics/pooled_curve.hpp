@@ -45,6 +45,42 @@ class KeyTable {
         return 2 * g + (g < keys_.size() && keys_[g] == key);
     }
 
+    /// The places of n scores, step by step for all of them, so that the reads of one do not wait for those of another.
+    void find_places(const double* scores, Index n, std::vector<std::uint64_t>& keys,
+                     std::vector<std::uint32_t>& places) const {
+        const auto size = static_cast<std::size_t>(n);
+        keys.resize(size);
+        places.resize(size);
+        if (keys_.empty()) {
+            std::fill(places.begin(), places.end(), 0u);
+            return;
+        }
+        const std::uint64_t low = keys_.front(), high = keys_.back();
+        for (std::size_t k = 0; k < size; ++k) keys[k] = ordered_bits(scores[k]);
+        for (std::size_t k = 0; k < size; ++k) {
+            const std::uint64_t inside = std::min(std::max(keys[k], low), high);
+            places[k] = starts_[bucket(inside)];
+        }
+        for (std::size_t k = 0; k < size; ++k) {
+            const std::uint64_t key = keys[k];
+            std::uint32_t g = places[k];
+            if (key > high) {
+                places[k] = static_cast<std::uint32_t>(2 * keys_.size());
+                continue;
+            }
+            if (keys_[g] < key) {
+                const std::uint32_t end = starts_[bucket(key) + 1];
+                ++g;
+                if (end - g > 8)
+                    g = static_cast<std::uint32_t>(std::lower_bound(keys_.data() + g, keys_.data() + end, key) -
+                                                   keys_.data());
+                else
+                    while (g < end && keys_[g] < key) ++g;
+            }
+            places[k] = 2 * g + (g < keys_.size() && keys_[g] == key);
+        }
+    }
+
   private:
     static constexpr std::uint64_t n_buckets = std::uint64_t{1} << 18;
     std::size_t bucket(std::uint64_t key) const { return static_cast<std::size_t>((key - keys_.front()) >> shift_); }
@@ -95,6 +131,8 @@ Curve pooled_curve(const Cells& cells, RowWeights weights, const Team& whole_tea
     const bool is_negative = cells.background_is_negative();
     struct Mine {
         std::vector<Sum> known, positive;
+        std::vector<std::uint64_t> keys;
+        std::vector<std::uint32_t> places;
     };
     std::vector<Mine> mine(static_cast<std::size_t>(team.n_threads));
     for (Mine& m : mine) {
@@ -105,7 +143,8 @@ Curve pooled_curve(const Cells& cells, RowWeights weights, const Team& whole_tea
         Mine& to = mine[static_cast<std::size_t>(thread)];
         const std::uint64_t w = weights[i];
         if (is_negative) {
-            for (Index k = 0; k < scores.size; ++k) add_to(to.known[table.place(detail::ordered_bits(scores.p[k]))], w);
+            table.find_places(scores.p, scores.size, to.keys, to.places);
+            for (Index k = 0; k < scores.size; ++k) add_to(to.known[to.places[static_cast<std::size_t>(k)]], w);
             const Index n_unstored = cells.labels.n_labels - scores.size;
             if (n_unstored > 0) {
                 Sum unstored{};
