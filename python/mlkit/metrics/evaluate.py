@@ -87,9 +87,9 @@ def evaluate(
     ci : float in (0, 1), default=0.95
         Level of the intervals.
     ci_method : {"auto", "influence", "bootstrap"}, default="auto"
-        "influence": normal intervals from the influence of each row, for areas on the logit scale. "bootstrap": also
-        percentiles of Poisson replicates for all but areas (256, unless ``n_boot`` says more). "auto": "bootstrap" if
-        ``n_boot`` is positive, else "influence".
+        "influence": normal intervals from the influence of each row, for areas on the logit scale. "bootstrap": from
+        the spread of Poisson replicates instead, for all but areas (256, unless ``n_boot`` says otherwise). "auto":
+        "bootstrap" if ``n_boot`` is positive, else "influence".
     n_boot : int, default=0
         Number of bootstrap replicates.
     absent_labels : {"skip", "sklearn", "nan"}, default="skip"

@@ -90,16 +90,15 @@ class Findings:
         self.estimates[key] = Estimate(value, low, high, se, n_defined, note)
 
     def add_replicates(self, values: dict[str, Floats]) -> None:
-        """Replace intervals by percentiles of replicates."""
-        tail = (1 - self.ci) / 2
+        """Replace intervals by those from the spread of replicates."""
+        n = self.truth.shape[0] if self.groups is None else int(self.groups.max()) + 1
         for key, replicates in values.items():
             old, known = self.estimates[key], replicates[~np.isnan(replicates)]
             if known.size < 2 or not np.isfinite(old.value):
                 continue
-            low, high = np.quantile(known, [tail, 1 - tail])
-            self.estimates[key] = Estimate(
-                old.value, float(low), float(high), float(known.std(ddof=1)), old.n_defined, old.note
-            )
+            se = float(known.std(ddof=1)) * (n / max(1, n - 1)) ** 0.5
+            low, high = old.value - self.z * se, old.value + self.z * se
+            self.estimates[key] = Estimate(old.value, low, high, se, old.n_defined, old.note)
 
 
 class EvaluationReport:
