@@ -46,9 +46,16 @@ MLKIT_CLONES [[maybe_unused]] static void mark_at_least(const double* p, const d
     for (Index j = 0; j < n; ++j) marks[j] = p[j] >= cut[j];
 }
 
-/// Positions of the p[j] >= cut[j] into `hits` (room for n + 8), ascending; returns how many. `marks` is scratch for
-/// n + 8 bytes. Eight misses in a row are skipped at once; among hits, which come unpredictably, there is no branch.
-inline Index find_at_least(const double* p, const double* cut, Index n, std::uint8_t* marks, std::int32_t* hits) {
+/// marks[j] = p[j] >= cut.
+MLKIT_CLONES [[maybe_unused]] static void mark_at_least(const double* p, double cut, Index n, std::uint8_t* marks) {
+    for (Index j = 0; j < n; ++j) marks[j] = p[j] >= cut;
+}
+
+/// Positions of the p[j] >= cut[j] (or cut) into `hits` (room for n + 8), ascending; returns how many. `marks` is
+/// scratch for n + 8 bytes. Eight misses in a row are skipped at once; among hits, which come unpredictably, there is
+/// no branch.
+template <class Cut>
+Index find_at_least(const double* p, Cut cut, Index n, std::uint8_t* marks, std::int32_t* hits) {
     mark_at_least(p, cut, n, marks);
     std::memset(marks + n, 0, 8);
     Index n_hits = 0;

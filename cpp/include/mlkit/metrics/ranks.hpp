@@ -116,6 +116,17 @@ class RankedRow {
         if (positives_.empty()) return;
         const bool has_zeros = zeros_compete_ && n < n_known_;
         sort_distinct_scores();
+        if (!columns) {  // of all cells only those matter that reach the lowest positive
+            const auto size = static_cast<std::size_t>(n);
+            marks_.resize(size + 8);
+            reaching_.resize(size + 8);
+            reached_.resize(size);
+            n = simd::find_at_least(p, sorted_.front(), n, marks_.data(), reaching_.data());
+            for (Index k = 0; k < n; ++k)
+                reached_[static_cast<std::size_t>(k)] = p[reaching_[static_cast<std::size_t>(k)]];
+            columns = reaching_.data();
+            p = reached_.data();
+        }
         const auto n_groups = static_cast<Index>(groups_.size());
         // where each cell falls among the positives' scores: 2g between two of them, 2g + 1 at the g-th
         smaller_.resize(static_cast<std::size_t>(n));
@@ -192,8 +203,7 @@ class RankedRow {
             ++next;
         };
         for (Index j = 0; j < n && next < positives_.size(); ++j) {
-            const Index at = columns ? columns[j] : j;
-            while (next < positives_.size() && places_[next] <= at) settle();
+            while (next < positives_.size() && places_[next] <= columns[j]) settle();
             const std::int32_t g = smaller_[static_cast<std::size_t>(j)];
             if (sorted_[static_cast<std::size_t>(g)] == p[j]) ++groups_[static_cast<std::size_t>(g)].seen;
             n_nonzero += p[j] != 0.0;
@@ -212,6 +222,9 @@ class RankedRow {
     std::vector<std::int32_t> group_of_;  ///< by positive
     std::vector<std::int32_t> smaller_;   ///< by cell: distinct scores below its own
     std::vector<Index> counts_;
+    std::vector<std::uint8_t> marks_;
+    std::vector<std::int32_t> reaching_;
+    std::vector<double> reached_;
     Index size_ = 0;
 };
 
