@@ -37,7 +37,7 @@ def test_equal_scikit_learn(kind, dtype):
         if truth.shape[1] == 1:
             continue
         wide = score.astype(np.float64)
-        for weight in (None, weights):
+        for weight in ((None, weights)[seed],):
             for average in AVERAGES:
                 options = {"average": average, "sample_weight": weight}
                 for name in ("roc_auc_score", "average_precision_score"):
@@ -77,7 +77,7 @@ MEASURES = {
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("hidden", [False, True])
 def test_equal_the_definition_dense_and_sparse(kind, hidden):
-    for seed in range(2):
+    for seed in (int(hidden),):
         truth, _, score, weights = make(kind, seed, ("float64", "float32")[seed])
         truth = hide(truth, seed) if hidden and truth.size > 1 else truth
         positive_only = as_label_matrix(truth, background="unknown")

@@ -41,6 +41,7 @@ def pair():
     return ((truth + missed) > 0).astype(np.int8), score
 
 
+@pytest.mark.slow
 @needs_plain_memory
 def test_evaluate_needs_little_memory_and_equals_scikit_learn_on_a_dense_slice(pair, tmp_path):
     truth, score = pair

@@ -35,15 +35,13 @@ def test_ratios_equal_scikit_learn(kind, average):
         truth, predicted, _, weights = make(kind, seed)
         if truth.shape[1] == 1:
             continue  # a single label is no multi-label problem there
-        for weight in (None, weights):
-            for undefined in (0.0, 1.0):
-                options = {"average": average, "sample_weight": weight, "zero_division": undefined}
-                for name in ("f1_score", "precision_score", "recall_score", "jaccard_score"):
-                    ours = getattr(metrics, name)(truth, predicted, **options)
-                    close(ours, getattr(peer, name)(truth, predicted, **options))
-                for beta in (0.0, 2.0, np.inf) if weight is None else (0.5,):
-                    ours = metrics.fbeta_score(truth, predicted, beta=beta, **options)
-                    close(ours, peer.fbeta_score(truth, predicted, beta=beta, **options))
+        options = {"average": average, "sample_weight": (None, weights)[seed], "zero_division": float(seed)}
+        for name in ("f1_score", "precision_score", "recall_score", "jaccard_score"):
+            ours = getattr(metrics, name)(truth, predicted, **options)
+            close(ours, getattr(peer, name)(truth, predicted, **options))
+        for beta in (0.0, 2.0, np.inf):
+            ours = metrics.fbeta_score(truth, predicted, beta=beta, **options)
+            close(ours, peer.fbeta_score(truth, predicted, beta=beta, **options))
 
 
 @pytest.mark.parametrize("average", AVERAGES)
@@ -84,11 +82,11 @@ def test_unknown_cells_take_no_part(average, undefined):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_counts_and_errors_equal_scikit_learn(kind):
-    for seed in range(3):
+    for seed in range(2):
         truth, predicted, _, weights = make(kind, seed)
         if truth.shape[1] == 1:
             continue
-        for weight in (None, weights):
+        for weight in ((None, weights)[seed],):
             for name in ("hamming_loss", "accuracy_score", "zero_one_loss"):
                 ours = getattr(metrics, name)(truth, predicted, sample_weight=weight)
                 close(ours, getattr(peer, name)(truth, predicted, sample_weight=weight))
