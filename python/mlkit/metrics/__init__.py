@@ -28,6 +28,7 @@ from mlkit.metrics.ranking import (
     r_precision,
 )
 from mlkit.metrics.report import Estimate, EvaluationReport
+from mlkit.metrics.scorers import MultiScorer, multi_scorer, scorer
 from mlkit.metrics.sets import (
     balanced_accuracy_score,
     f1_score,
@@ -53,6 +54,7 @@ from mlkit.metrics.topk import (
 __all__ = [
     "Estimate",
     "EvaluationReport",
+    "MultiScorer",
     "accuracy_score",
     "average_precision_score",
     "balanced_accuracy_score",
@@ -77,6 +79,7 @@ __all__ = [
     "macro_recall_at_k",
     "mcc_score",
     "mean_average_precision",
+    "multi_scorer",
     "multilabel_brier_score",
     "multilabel_confusion_matrix",
     "ndcg_at_k",
@@ -94,6 +97,7 @@ __all__ = [
     "recall_score",
     "reliability_curve",
     "roc_auc_score",
+    "scorer",
     "specificity_score",
     "zero_one_loss",
 ]
