@@ -80,9 +80,9 @@ BAD = [
     (lambda: auc(TRUTH, SCORE, n_jobs=0), ValueError, "n_jobs: expected a positive or negative integer or None, got 0"),
     (lambda: metrics.f1_score(TRUTH, SCORE), ValueError, "y_pred: expected 0 or 1, got 0.9 at row 0, label 0"),
     (lambda: metrics.f1_score(TRUTH, TRUTH.T), ValueError, r"y_pred: expected shape .* got \(3, 4\) .transposed"),
-    (lambda: metrics.f1_score(TRUTH, TRUTH, zero_division=2), ValueError, "zero_division: expected 'warn', 0, 1"),
+    (lambda: metrics.f1_score(TRUTH, TRUTH, zero_division=2), ValueError, "zero_division: expected 'warn'"),
     (lambda: metrics.f1_score(TRUTH, TRUTH, labels=[3]), ValueError, r"labels: expected an integer in \[0, 2\], got 3"),
-    (lambda: metrics.f1_score(TRUTH, TRUTH, labels=[0, 0]), ValueError, "labels: expected distinct labels, at least one"),
+    (lambda: metrics.f1_score(TRUTH, TRUTH, labels=[0, 0]), ValueError, "labels: expected distinct labels"),
     (lambda: metrics.fbeta_score(TRUTH, TRUTH, beta=-1), ValueError, r"beta: expected a number in \[0, inf\), got -1"),
     (lambda: auc(TRUTH, SCORE, sample_weight=["a"] * 4), TypeError, "sample_weight: expected numbers, got <U1"),
 ]  # fmt: skip
