@@ -10,6 +10,7 @@ namespace py = pybind11;
 
 namespace mlkit::bindings {
 void register_labels(py::module_& m);
+void register_metrics(py::module_& m);
 void register_quality(py::module_& m);
 }  // namespace mlkit::bindings
 
@@ -35,7 +36,9 @@ PYBIND11_MODULE(_core, m) {
         return info;
     });
     auto labels = m.def_submodule("labels");
+    auto metrics = m.def_submodule("metrics");
     auto quality = m.def_submodule("quality");
     mlkit::bindings::register_labels(labels);
+    mlkit::bindings::register_metrics(metrics);
     mlkit::bindings::register_quality(quality);
 }

@@ -1,4 +1,5 @@
 from mlkit._core import labels as labels
+from mlkit._core import metrics as metrics
 from mlkit._core import quality as quality
 
 __version__: str

@@ -75,8 +75,12 @@ def _rebuild(shape: tuple[int, int], array: Any, indptr: Any, indices: Any, clip
     return Probabilities(shape, array, indptr, indices, core, clip, nan_mask)
 
 
-def read_probabilities(value: Any, label_names: Sequence[str] | None, *, force: bool) -> Any:
+def read_probabilities(
+    value: Any, label_names: Sequence[str] | None, *, force: bool, argument: str = "pred_probs"
+) -> Any:
     """Return a 2-D float array or a SciPy sparse matrix of floats; nothing is looked at but the form.
+
+    ``argument`` is what the caller calls them.
 
     Raises
     ------
@@ -84,54 +88,54 @@ def read_probabilities(value: Any, label_names: Sequence[str] | None, *, force: 
         If ``value`` has no accepted form or holds hard 0/1 predictions and ``force`` is False.
     """
     if is_frame(value):
-        value, _ = read_frame("pred_probs", value, label_names)
+        value, _ = read_frame(argument, value, label_names)
     elif isinstance(value, (list, tuple)):
-        value = _from_list(value)
+        value = _from_list(value, argument)
     if not is_sparse(value):
         if not is_array(value):
-            raise TypeError(f"pred_probs: expected {_FORMS}, got {described(value)}")
-        value = read_array("pred_probs", value)
+            raise TypeError(f"{argument}: expected {_FORMS}, got {described(value)}")
+        value = read_array(argument, value)
     dtype, shape = value.dtype, tuple(value.shape)
     if len(shape) != 2:
         hint = " (of one label? .reshape(-1, 1))" if len(shape) == 1 else ""
-        raise ValueError(f"pred_probs: expected two dimensions (n_samples, n_labels), got shape {shape}{hint}")
+        raise ValueError(f"{argument}: expected two dimensions (n_samples, n_labels), got shape {shape}{hint}")
     if 0 in shape:
-        raise ValueError(f"pred_probs: expected at least one example and one label, got shape {shape}")
+        raise ValueError(f"{argument}: expected at least one example and one label, got shape {shape}")
     if shape[1] > WIDEST:
-        raise ValueError(f"pred_probs: expected at most {WIDEST} columns, got shape {shape}")
-    check_native("pred_probs", dtype)
+        raise ValueError(f"{argument}: expected at most {WIDEST} columns, got shape {shape}")
+    check_native(argument, dtype)
     if dtype.kind in "biu":
         if not force:
             raise ValueError(
-                f"pred_probs: expected probabilities, got {dtype} (hard predictions carry no confidence; pass "
+                f"{argument}: expected probabilities, got {dtype} (hard predictions carry no confidence; pass "
                 "probabilities, or force=True to use these as they are)"
             )
         return value.astype(np.float64 if dtype.itemsize > 2 else np.float32)
     if dtype.kind != "f" or dtype.itemsize > 8:
         hint = " (use .astype(float))" if dtype.kind in "fO" else ""
-        raise TypeError(f"pred_probs: expected float16, float32 or float64, got {shorten_type(dtype)}{hint}")
+        raise TypeError(f"{argument}: expected float16, float32 or float64, got {shorten_type(dtype)}{hint}")
     return value if is_sparse(value) else np.require(value, requirements="A")
 
 
-def _from_list(value: Sequence[Any]) -> NDArray[Any]:
+def _from_list(value: Sequence[Any], argument: str) -> NDArray[Any]:
     """A matrix written as a list of rows, or the list of (n, 2) arrays of a multi-output classifier as one array."""
     if not value:
-        raise ValueError("pred_probs: expected at least one example and one label, got an empty list")
+        raise ValueError(f"{argument}: expected at least one example and one label, got an empty list")
     if not any(hasattr(kind, "__array__") for kind in set(map(type, value))):
         with contextlib.suppress(ValueError):  # rows of unequal length
             matrix = np.asarray(value)
             if matrix.ndim == 2 and matrix.dtype.kind in "biuf":
                 return matrix
-    items = [read_array("pred_probs", item) for item in value]
+    items = [read_array(argument, item) for item in value]
     for at, item in enumerate(items):
         if item.ndim == 0 or item.dtype.kind not in "biuf":
-            raise TypeError(f"pred_probs: expected {_FORMS}, got a list with {described(value[at])} at position {at}")
+            raise TypeError(f"{argument}: expected {_FORMS}, got a list with {described(value[at])} at position {at}")
     first = items[0].shape
     if len(first) == 1:
         for row, item in enumerate(items):
             if item.shape != first:
                 raise ValueError(
-                    f"pred_probs: expected rows of equal length, got {first[0]} values at row 0 and shape {item.shape} "
+                    f"{argument}: expected rows of equal length, got {first[0]} values at row 0 and shape {item.shape} "
                     f"at row {row}"
                 )
         return np.stack(items)
@@ -139,7 +143,7 @@ def _from_list(value: Sequence[Any]) -> NDArray[Any]:
         if item.ndim != 2 or item.shape != (first[0], 2):
             one_class = " (the classifier saw only one class of this label)" if item.shape == (first[0], 1) else ""
             raise ValueError(
-                f"pred_probs: expected a list of (n_samples, 2) arrays, one for each label, "
+                f"{argument}: expected a list of (n_samples, 2) arrays, one for each label, "
                 f"got shape {item.shape} at position {label}{one_class}"
             )
     return np.column_stack([item[:, 1] for item in items])

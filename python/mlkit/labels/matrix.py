@@ -160,6 +160,25 @@ class LabelMatrix:
             label_names=self._names,
         )
 
+    def _take_labels(self, labels: NDArray[np.int64]) -> LabelMatrix:
+        """Chosen columns in the order given, copied."""
+        indptr, indices, values = self._cells
+        n = self._shape[0]
+        place = np.full(self._shape[1], -1, np.int64)
+        place[labels] = np.arange(labels.size)
+        keep = np.flatnonzero(place[indices] >= 0)
+        cells = np.repeat(np.arange(n), np.diff(indptr))[keep] * labels.size + place[indices[keep]]
+        order = np.argsort(cells, kind="stable")
+        cells = cells[order]
+        return LabelMatrix(
+            np.searchsorted(cells, np.arange(n + 1) * labels.size).astype(np.int64),
+            (cells % max(1, labels.size)).astype(np.int32),
+            None if values is None else values[keep][order],
+            labels.size,
+            background=self.background,
+            label_names=None if self._names is None else tuple(self._names[j] for j in labels),
+        )
+
     def _rows(self, begin: int, end: int) -> LabelMatrix:
         """A run of rows, sharing memory."""
         indptr, indices, values = self._cells

@@ -111,19 +111,23 @@ def read_labels(
     invalid_ids: str = "error",
     n_threads: int = 1,
     is_whole: bool = True,
+    argument: str = "labels",
 ) -> LabelMatrix:
-    """:func:`as_label_matrix` on so many threads; a batch that is not the whole data set may lack zeros."""
+    """:func:`as_label_matrix` on so many threads; a batch that is not the whole data set may lack zeros.
+
+    ``argument`` is what the caller calls the labels.
+    """
     check_choice("background", background, ("negative", "unknown"))
     check_choice("invalid_ids", invalid_ids, ("error", "ignore"))
     if n_labels is not None:
         n_labels = check_integer("n_labels", n_labels, low=1, high=WIDEST)
     names = None if label_names is None else check_label_names(label_names, n_labels)
-    wanted = _Wanted(n_labels, names, background, invalid_ids, n_threads, is_whole)
+    wanted = _Wanted(n_labels, names, background, invalid_ids, n_threads, is_whole, argument)
     if is_frame(labels):
-        labels, names = read_frame("labels", labels, names)
+        labels, names = read_frame(argument, labels, names)
         wanted = replace(wanted, names=names)
     matrix = _read_form(labels, wanted)
-    return matrix if unknown is None else _with_unknown(matrix, unknown, n_threads)
+    return matrix if unknown is None else _with_unknown(matrix, unknown, n_threads, argument)
 
 
 @dataclass(frozen=True)
@@ -136,6 +140,7 @@ class _Wanted:
     invalid_ids: str
     n_threads: int
     is_whole: bool
+    of: str  # what the caller calls the labels
 
     @property
     def width(self) -> int | None:
@@ -145,32 +150,34 @@ class _Wanted:
     def check_shape(self, shape: tuple[int, ...]) -> None:
         if len(shape) != 2:
             hint = " (of one label? .reshape(-1, 1))" if len(shape) == 1 else ""
-            raise ValueError(f"labels: expected two dimensions (n_samples, n_labels), got shape {shape}{hint}")
+            raise ValueError(f"{self.of}: expected two dimensions (n_samples, n_labels), got shape {shape}{hint}")
         if shape[0] == 0:
-            raise ValueError(f"labels: expected at least one example, got no rows (shape {shape})")
+            raise ValueError(f"{self.of}: expected at least one example, got no rows (shape {shape})")
         if shape[1] == 0:
-            raise ValueError(f"labels: expected at least one label, got no columns (shape {shape})")
+            raise ValueError(f"{self.of}: expected at least one label, got no columns (shape {shape})")
         if shape[1] > WIDEST:
-            raise ValueError(f"labels: expected at most {WIDEST} labels, got shape {shape}")
+            raise ValueError(f"{self.of}: expected at most {WIDEST} labels, got shape {shape}")
         for source, width in (
             ("label_names", None if self.names is None else len(self.names)),
             ("n_labels", self.n_labels),
         ):
             if width is not None and shape[1] != width:
-                raise ValueError(f"labels: expected {width} labels (columns) to match {source}, got shape {shape}")
+                raise ValueError(f"{self.of}: expected {width} labels (columns) to match {source}, got shape {shape}")
 
     def check_signs(self, n_positive: int, n_zero: int, n_minus_one: int) -> None:
         if self.is_whole and self.background == "negative" and n_minus_one and n_positive and not n_zero:
             raise ValueError(
-                "labels: expected 0 where a label is absent, got only -1 and 1 (-1 means unknown: "
-                "if yours means absent, pass labels > 0;\n"
-                "if it does mean unknown, pass labels > 0 with the mask unknown=labels < 0)"
+                f"{self.of}: expected 0 where a label is absent, got only -1 and 1 (-1 means unknown: "
+                f"if yours means absent, pass {self.of} > 0;\n"
+                f"if it does mean unknown, pass {self.of} > 0 with the mask unknown={self.of} < 0)"
             )
 
     def bad_value(self, value: Any, row: int, label: int) -> ValueError:
         hint = " (threshold it first)" if isinstance(value, float) and 0 < value < 1 else ""
         where = f"row {row}, {label_text(label, self.names)}"
-        return ValueError(f"labels: expected 0 or 1 (-1 or NaN where unknown), got {shorten(value)} at {where}{hint}")
+        return ValueError(
+            f"{self.of}: expected 0 or 1 (-1 or NaN where unknown), got {shorten(value)} at {where}{hint}"
+        )
 
     def matrix(
         self,
@@ -197,13 +204,13 @@ def _read_form(labels: Any, wanted: _Wanted) -> LabelMatrix:
     if is_sparse(labels):
         return _from_sparse(labels, wanted)
     if is_array(labels):
-        array = read_array("labels", labels)
+        array = read_array(wanted.of, labels)
         if array.dtype == object and array.ndim == 1:
             return _from_lists(array.tolist(), wanted)
         return _from_dense(array, wanted)
     if isinstance(labels, Iterable) and not isinstance(labels, (str, bytes, Mapping, Set)):
         return _from_lists(list(labels), wanted)
-    raise TypeError(f"labels: expected {_FORMS}, got {described(labels)}")
+    raise TypeError(f"{wanted.of}: expected {_FORMS}, got {described(labels)}")
 
 
 # ------------------------------------------------------------------------------------------------ matrices and arrays
@@ -229,11 +236,11 @@ def _from_matrix(labels: LabelMatrix, wanted: _Wanted) -> LabelMatrix:
 
 def _from_dense(array: NDArray[Any], wanted: _Wanted) -> LabelMatrix:
     wanted.check_shape(array.shape)
-    check_native("labels", array.dtype)
+    check_native(wanted.of, array.dtype)
     if array.dtype == object:
         array = _from_object(array, wanted)
     if array.dtype.kind not in "biuf":
-        raise TypeError(f"labels: expected 0 and 1 as bool, integer or float, got {shorten_type(array.dtype)}")
+        raise TypeError(f"{wanted.of}: expected 0 and 1 as bool, integer or float, got {shorten_type(array.dtype)}")
     found = _core.labels.from_dense(array, wanted.background == "unknown", wanted.n_threads)
     row, label = found["bad"]
     if row >= 0:
@@ -263,11 +270,11 @@ def _from_object(array: NDArray[Any], wanted: _Wanted) -> NDArray[np.float64]:
 def _from_sparse(labels: Any, wanted: _Wanted) -> LabelMatrix:
     wanted.check_shape(tuple(labels.shape))
     n_rows, n_labels = labels.shape
-    indptr, indices, data = canonical_rows("labels", labels, wanted.n_threads)
+    indptr, indices, data = canonical_rows(wanted.of, labels, wanted.n_threads)
     if data.dtype == bool:
         data = data.view(np.int8)
     if data.dtype.kind not in "iuf":
-        raise TypeError(f"labels: expected 0 and 1 as bool, integer or float, got {shorten_type(data.dtype)}")
+        raise TypeError(f"{wanted.of}: expected 0 and 1 as bool, integer or float, got {shorten_type(data.dtype)}")
     is_one = data == 1
     n_positive = int(is_one.sum())
     if n_positive == data.size:
@@ -312,19 +319,21 @@ def _unless_all_one(values: NDArray[np.int8]) -> NDArray[np.int8] | None:
 
 
 def _from_lists(rows: list[Any], wanted: _Wanted) -> LabelMatrix:
-    flat, sizes = _chain(rows)
+    flat, sizes = _chain(rows, wanted)
     bounds = np.zeros(len(rows) + 1, np.int64)
     np.cumsum(sizes, out=bounds[1:])
     n_labels = wanted.width
-    _check_not_indicator(flat, sizes, n_labels)
+    _check_not_indicator(flat, sizes, wanted)
     if len(flat) and isinstance(flat[0], str):
         if wanted.names is None:
             row = _row_of(0, bounds)
-            raise ValueError(f"labels: expected label_names beside lists of names, got {shorten(flat[0])} at row {row}")
+            raise ValueError(
+                f"{wanted.of}: expected label_names beside lists of names, got {shorten(flat[0])} at row {row}"
+            )
         ids, valid = _ids_of_names(flat, wanted.names)
         expected = "names in label_names"
     elif n_labels is None:
-        raise ValueError("labels: expected n_labels or label_names beside lists of label numbers, got neither")
+        raise ValueError(f"{wanted.of}: expected n_labels or label_names beside lists of label numbers, got neither")
     else:
         ids, valid = _ids_of_numbers(flat, n_labels)
         expected = f"label numbers in [0, {n_labels})"
@@ -337,7 +346,7 @@ def _from_lists(rows: list[Any], wanted: _Wanted) -> LabelMatrix:
             at = int(np.argmin(valid))
             hint = suggest(flat[at], wanted.names or ())
             raise ValueError(
-                f"labels: expected {expected}, got {shorten(flat[at])} at row {row_numbers[at]}{hint} {_DROP}"
+                f"{wanted.of}: expected {expected}, got {shorten(flat[at])} at row {row_numbers[at]}{hint} {_DROP}"
             )
         n_ignored = int((~valid).sum())
         ids, row_numbers = ids[valid], row_numbers[valid]
@@ -357,7 +366,7 @@ def _from_lists(rows: list[Any], wanted: _Wanted) -> LabelMatrix:
     )
 
 
-def _chain(rows: list[Any]) -> tuple[Sequence[Any] | NDArray[Any], NDArray[np.int64]]:
+def _chain(rows: list[Any], wanted: _Wanted) -> tuple[Sequence[Any] | NDArray[Any], NDArray[np.int64]]:
     """All rows' labels in one sequence, and how many are whose."""
     kinds = set(map(type, rows))
     for kind in kinds:
@@ -366,21 +375,21 @@ def _chain(rows: list[Any]) -> tuple[Sequence[Any] | NDArray[Any], NDArray[np.in
             is_missing = rows[i] is None or (isinstance(rows[i], float) and np.isnan(rows[i]))
             hint = " (an example without labels is an empty list)" if is_missing else ""
             raise TypeError(
-                f"labels: expected a list of labels for each example, got {described(rows[i])} at row {i}{hint}"
+                f"{wanted.of}: expected a list of labels for each example, got {described(rows[i])} at row {i}{hint}"
             )
     if any(hasattr(kind, "__array__") for kind in kinds):
-        return _chain_arrays(rows)
+        return _chain_arrays(rows, wanted)
     if not all(hasattr(kind, "__len__") for kind in kinds):
         rows = [list(row) for row in rows]
     return list(chain.from_iterable(rows)), np.fromiter(map(len, rows), np.int64, len(rows))
 
 
-def _chain_arrays(rows: list[Any]) -> tuple[Sequence[Any] | NDArray[Any], NDArray[np.int64]]:
-    rows = [read_array("labels", row) if hasattr(row, "__array__") else list(row) for row in rows]
+def _chain_arrays(rows: list[Any], wanted: _Wanted) -> tuple[Sequence[Any] | NDArray[Any], NDArray[np.int64]]:
+    rows = [read_array(wanted.of, row) if hasattr(row, "__array__") else list(row) for row in rows]
     for i, row in enumerate(rows):
         if isinstance(row, np.ndarray) and row.ndim != 1:
             raise ValueError(
-                f"labels: expected a list of labels for each example, got an array of shape {row.shape} at row {i}"
+                f"{wanted.of}: expected a list of labels for each example, got an array of shape {row.shape} at row {i}"
             )
     sizes = np.fromiter(map(len, rows), np.int64, len(rows))
     filled = [row for row in rows if len(row)]
@@ -418,8 +427,9 @@ def _is_whole(kind: type) -> bool:
     return issubclass(kind, (int, np.integer)) and kind is not bool
 
 
-def _check_not_indicator(flat: Sequence[Any] | NDArray[Any], sizes: NDArray[np.int64], n_labels: int | None) -> None:
+def _check_not_indicator(flat: Sequence[Any] | NDArray[Any], sizes: NDArray[np.int64], wanted: _Wanted) -> None:
     """Reject the rows of a 0/1 matrix passed as if they were lists of label numbers."""
+    n_labels = wanted.width
     if not len(flat) or not (sizes == sizes[0]).all() or (n_labels or sizes[0]) != sizes[0]:
         return
     width = int(sizes[0])
@@ -437,18 +447,18 @@ def _check_not_indicator(flat: Sequence[Any] | NDArray[Any], sizes: NDArray[np.i
             return
     hint = "; if these are label numbers, sort each row" if width == 2 else ""
     raise ValueError(
-        f"labels: expected a list of label numbers for each example, got {sizes.size} rows of {width} zeros and ones "
-        f"(looks like a binary matrix; pass np.asarray(labels){hint})"
+        f"{wanted.of}: expected a list of label numbers for each example, got {sizes.size} rows of {width} zeros "
+        f"and ones (looks like a binary matrix; pass np.asarray({wanted.of}){hint})"
     )
 
 
 # -------------------------------------------------------------------------------------------------------- unknown cells
 
 
-def _with_unknown(matrix: LabelMatrix, unknown: Any, n_threads: int) -> LabelMatrix:
+def _with_unknown(matrix: LabelMatrix, unknown: Any, n_threads: int, argument: str) -> LabelMatrix:
     """Mark further cells unknown."""
     n_rows, n_labels = matrix.shape
-    masked = masked_cells(matrix, unknown, n_threads)
+    masked = masked_cells(matrix, unknown, n_threads, of=argument)
     indptr, indices, values = matrix._cells
     cells = np.repeat(np.arange(n_rows) * n_labels, np.diff(indptr)) + indices
     stored = np.ones(indices.size, np.int8) if values is None else values
@@ -471,8 +481,10 @@ def _with_unknown(matrix: LabelMatrix, unknown: Any, n_threads: int) -> LabelMat
     )
 
 
-def masked_cells(matrix: LabelMatrix, unknown: Any, n_threads: int, argument: str = "unknown") -> NDArray[np.int64]:
-    """The cells that a mask marks, numbered in row-major order; ``argument`` is its name in messages."""
+def masked_cells(
+    matrix: LabelMatrix, unknown: Any, n_threads: int, argument: str = "unknown", of: str = "labels"
+) -> NDArray[np.int64]:
+    """The cells that a mask marks, numbered in row-major order; messages call it ``argument``, the labels ``of``."""
     if is_frame(unknown):
         unknown, _ = read_frame(argument, unknown, matrix.label_names)
     if not is_sparse(unknown):
@@ -482,7 +494,7 @@ def masked_cells(matrix: LabelMatrix, unknown: Any, n_threads: int, argument: st
     shape = tuple(unknown.shape)
     if shape != matrix.shape:
         hint = " (transposed?)" if shape == matrix.shape[::-1] else ""
-        raise ValueError(f"{argument}: expected shape {matrix.shape} to match labels, got {shape}{hint}")
+        raise ValueError(f"{argument}: expected shape {matrix.shape} to match {of}, got {shape}{hint}")
     if unknown.dtype != bool:
         hint = " (use .astype(bool))" if unknown.dtype.kind in "iu" else ""
         raise TypeError(f"{argument}: expected a mask of True and False, got {shorten_type(unknown.dtype)}{hint}")

@@ -46,6 +46,11 @@ MLKIT_CLONES [[maybe_unused]] static void mark_at_least(const double* p, const d
     for (Index j = 0; j < n; ++j) marks[j] = p[j] >= cut[j];
 }
 
+/// marks[j] = p[j] >= cut.
+MLKIT_CLONES [[maybe_unused]] static void mark_at_least(const double* p, double cut, Index n, std::uint8_t* marks) {
+    for (Index j = 0; j < n; ++j) marks[j] = p[j] >= cut;
+}
+
 /// Positions of the marks that are set, ascending, into `hits` (room for n + 8); returns how many. The 8 bytes after
 /// the marks are scratch. Eight misses in a row are skipped at once; among hits, which come unpredictably, there is no
 /// branch.
@@ -64,6 +69,12 @@ inline Index find_marked(std::uint8_t* marks, Index n, std::int32_t* hits) {
     return n_hits;
 }
 
+/// Positions of the p[j] >= cut, in the same way; `marks` is scratch for n + 8 bytes.
+inline Index find_at_least(const double* p, double cut, Index n, std::uint8_t* marks, std::int32_t* hits) {
+    mark_at_least(p, cut, n, marks);
+    return find_marked(marks, n, hits);
+}
+
 /// out[j] = 1 - p[j].
 MLKIT_CLONES [[maybe_unused]] static void complement(const double* p, double* out, Index n) {
     for (Index j = 0; j < n; ++j) out[j] = 1.0 - p[j];
@@ -77,6 +88,15 @@ inline Index keep_at_most(const double* v, Index n, double limit, double* out) {
         kept += v[j] <= limit;
     }
     return kept;
+}
+
+/// counts[j] = how many of the ascending numbers `sorted` are below p[j]; there are `size`, a power of two less one,
+/// the last of them NaN where there are fewer.
+MLKIT_CLONES [[maybe_unused]] static void count_smaller(const double* p, Index n, const double* sorted, Index size,
+                                                        std::int32_t* counts) {
+    for (Index j = 0; j < n; ++j) counts[j] = 0;
+    for (auto half = static_cast<std::int32_t>((size + 1) / 2); half > 0; half /= 2)
+        for (Index j = 0; j < n; ++j) counts[j] += sorted[counts[j] + half - 1] < p[j] ? half : 0;
 }
 
 /// ranks[i] = number of values below v[i]; `padded` is n rounded up to 8 and v[n..padded) is infinite.

@@ -1,0 +1,176 @@
+"""Race `mlkit.metrics` against scikit-learn and against one compiled pass over the scores, in one run on the same data.
+
+    python benchmarks/metrics.py                  # all cases; scikit-learn takes minutes
+    python benchmarks/metrics.py --only imdb      # cases whose name contains this
+    python benchmarks/metrics.py --no-peer        # without scikit-learn
+
+Every number is compared (1e-12). Medians of several runs, one for calls over ten seconds. The floor is NumPy's sum of
+the scores. The case "imdb" has the size of that data set with made-up scores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import os
+import platform
+import statistics
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import sklearn.metrics as peer
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+import mlkit
+from mlkit import metrics
+
+DENSE = (("20k x 1000", 20_000, 1_000), ("imdb 120919 x 28", 120_919, 28), ("1M x 100", 1_000_000, 100))
+SPARSE = (("sparse 200k x 100k", 200_000, 100_000),)
+
+
+def make_dense(n: int, n_labels: int) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Calibrated probabilities, about 1.2 % positives; labels drawn from them, each with one at least."""
+    rng = np.random.default_rng(0)
+    shift = rng.uniform(-9.5, -5.5, n_labels).astype(np.float32)
+    logits = rng.standard_normal((n, n_labels), dtype=np.float32) * np.float32(2.5) + shift
+    probs = 1 / (1 + np.exp(-logits))
+    labels = (rng.random(probs.shape, dtype=np.float32) < probs).astype(np.int8)
+    labels[rng.integers(0, n, n_labels), np.arange(n_labels)] = 1
+    return labels, probs
+
+
+def make_sparse(n: int, n_labels: int, top: int = 50, given: int = 10) -> tuple[csr_array, csr_array]:
+    """The best labels of each row with scores; the given labels are among them or anywhere."""
+    rng = np.random.default_rng(0)
+    step = n_labels // top
+    columns = (np.arange(top) * step + rng.integers(0, step, (n, top))).astype(np.int32)
+    scores = rng.beta(0.5, 2, (n, top)).astype(np.float32)
+    indptr = np.arange(0, n * top + 1, top)
+    y_score = csr_array((scores.ravel(), columns.ravel(), indptr), shape=(n, n_labels))
+    is_given = rng.random((n, top)) < scores
+    is_given[:, :given] |= rng.random((n, given)) < 0.1
+    rows, places = np.nonzero(is_given)
+    y_true = csr_array((np.ones(rows.size, np.int8), (rows, columns[rows, places])), shape=(n, n_labels))
+    return y_true, y_score
+
+
+def median_time(call: Callable[[], Any]) -> float:
+    begin = time.perf_counter()
+    call()
+    first = time.perf_counter() - begin
+    if first > 10:
+        return first
+    times = []
+    for _ in range(5 if first < 2 else 2):
+        begin = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - begin)
+    return statistics.median(times)
+
+
+def calls(y: Any, s: Any, p: Any) -> dict[str, Callable[[Any], float]]:
+    """Each number by either library's function."""
+    zero = {"zero_division": 0}
+    return {
+        "f1_micro": lambda m: m.f1_score(y, p, average="micro", **zero),
+        "f1_macro": lambda m: m.f1_score(y, p, average="macro", **zero),
+        "f1_samples": lambda m: m.f1_score(y, p, average="samples", **zero),
+        "precision_macro": lambda m: m.precision_score(y, p, average="macro", **zero),
+        "recall_macro": lambda m: m.recall_score(y, p, average="macro", **zero),
+        "jaccard_samples": lambda m: m.jaccard_score(y, p, average="samples", **zero),
+        "hamming_loss": lambda m: m.hamming_loss(y, p),
+        "accuracy": lambda m: m.accuracy_score(y, p),
+        "lrap": lambda m: m.label_ranking_average_precision_score(y, s),
+        "coverage_error": lambda m: m.coverage_error(y, s),
+        "ranking_loss": lambda m: m.label_ranking_loss(y, s),
+        "roc_auc_macro": lambda m: m.roc_auc_score(y, s, average="macro"),
+        "roc_auc_micro": lambda m: m.roc_auc_score(y, s, average="micro"),
+        "average_precision_macro": lambda m: m.average_precision_score(y, s, average="macro"),
+        "average_precision_micro": lambda m: m.average_precision_score(y, s, average="micro"),
+        "average_precision_samples": lambda m: m.average_precision_score(y, s, average="samples"),
+        "ndcg": lambda m: m.ndcg_score(y, s),
+    }
+
+
+def race_dense(name: str, n: int, n_labels: int, with_peer: bool) -> None:
+    y, s = make_dense(n, n_labels)
+    p = (s >= 0.5).astype(np.int8)
+    floor = median_time(lambda: s.sum(dtype=np.float64))
+    print(f"\n## {name}: {100 * y.mean():.2f} % positives, one pass {1000 * floor:.1f} ms\n")
+    print("| measure | mlkit s | x pass | scikit-learn s | faster | difference |\n|---|---|---|---|---|---|")
+    total, worst = 0.0, 0.0
+    values = {}
+    for key, call in calls(y, s, p).items():
+        ours = median_time(lambda call=call: call(metrics))
+        values[key] = call(metrics)
+        line = f"| {key} | {ours:.4f} | {ours / floor:.1f} |"
+        if with_peer:
+            begin = time.perf_counter()
+            expected = call(peer)
+            theirs = time.perf_counter() - begin
+            difference = abs(values[key] - expected)
+            assert difference <= 1e-12 * max(1.0, abs(expected)), (key, values[key], expected)
+            total, worst = total + theirs, max(worst, difference)
+            line += f" {theirs:.3f} | {theirs / ours:.0f} | {difference:.0e} |"
+        print(line, flush=True)
+    report = mlkit.evaluate(y, s, absent_labels="sklearn")
+    for key, value in values.items():
+        assert abs(report[key].value - value) <= 1e-12 * max(1.0, abs(value)), key
+    for n_jobs in (1, 2):
+        for n_boot in (0, 256):
+            seconds = median_time(
+                lambda n_jobs=n_jobs, n_boot=n_boot: mlkit.evaluate(y, s, n_boot=n_boot, n_jobs=n_jobs)
+            )
+            what = f"evaluate, {len(report)} measures, n_jobs={n_jobs}, n_boot={n_boot}"
+            line = f"| {what} | {seconds:.3f} | {seconds / floor:.0f} |"
+            print(
+                line + (f" {total:.1f} (sum) | {total / seconds:.0f} | {worst:.0e} |" if with_peer else ""), flush=True
+            )
+
+
+def race_sparse(name: str, n: int, n_labels: int, with_peer: bool) -> None:
+    y, s = make_sparse(n, n_labels)
+    p = s.copy()
+    p.data = (p.data >= 0.5).astype(np.int8)
+    p.eliminate_zeros()
+    floor = median_time(lambda: s.data.sum(dtype=np.float64) + y.data.sum(dtype=np.int64))
+    print(f"\n## {name}: {y.nnz} labels, {s.nnz} scores stored, one pass {1000 * floor:.1f} ms\n")
+    print("| measure | mlkit s | x pass | scikit-learn s | faster |\n|---|---|---|---|---|")
+    for key in ("f1_macro", "hamming_loss"):
+        call = calls(y, s, p)[key]
+        ours = median_time(lambda call=call: call(metrics))
+        line = f"| {key} | {ours:.4f} | {ours / floor:.1f} |"
+        if with_peer:
+            theirs = median_time(lambda call=call: call(peer))
+            assert abs(call(metrics) - call(peer)) <= 1e-12
+            line += f" {theirs:.3f} | {theirs / ours:.1f} |"
+        print(line, flush=True)
+    for key in ("lrap", "roc_auc_micro", "average_precision_macro"):
+        ours = median_time(lambda key=key: calls(y, s, p)[key](metrics))
+        print(f"| {key} | {ours:.4f} | {ours / floor:.1f} | refuses sparse scores | |", flush=True)
+    seconds = median_time(lambda: mlkit.evaluate(y, s))
+    print(f"| evaluate | {seconds:.3f} | {seconds / floor:.0f} | | |", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default="", help="cases whose name contains this")
+    parser.add_argument("--no-peer", action="store_true", help="without scikit-learn")
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("numpy", "scipy", "scikit-learn"))
+    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {versions}")
+    for name, n, n_labels in DENSE:
+        if options.only in name:
+            race_dense(name, n, n_labels, not options.no_peer)
+    for name, n, n_labels in SPARSE:
+        if options.only in name:
+            race_sparse(name, n, n_labels, not options.no_peer)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlkit._core.labels import Labels, Scores
+
+_Floats = NDArray[np.float64]
+_Units = NDArray[np.uint64] | None
+
+def count_cells(
+    truth: Labels, predicted: Labels, weights: _Units, by_row: bool, n_threads: int
+) -> tuple[_Floats, Any]: ...
+def count_cells_at(
+    truth: Labels, scores: Scores, cut: _Floats, weights: _Units, by_row: bool, n_threads: int
+) -> tuple[_Floats, Any]: ...
+def sum_influences(truth: Labels, predicted: Labels, coefficients: _Floats, n_threads: int) -> _Floats: ...
+def sum_influences_at(
+    truth: Labels, scores: Scores, cut: _Floats, coefficients: _Floats, n_threads: int
+) -> _Floats: ...
+def bootstrap_rows(
+    ids: NDArray[np.int64], values: NDArray[np.int64], seed: int, n_boot: int, n_threads: int
+) -> NDArray[np.int64]: ...
+def bootstrap_labels(
+    truth: Labels,
+    predicted: Labels,
+    ids: NDArray[np.int64],
+    seed: int,
+    begin: int,
+    n_boot: int,
+    n_threads: int,
+) -> NDArray[np.int32]: ...
+def bootstrap_labels_at(
+    truth: Labels,
+    scores: Scores,
+    cut: _Floats,
+    ids: NDArray[np.int64],
+    seed: int,
+    begin: int,
+    n_boot: int,
+    n_threads: int,
+) -> NDArray[np.int32]: ...
+def rank_rows(
+    labels: Labels,
+    scores: Scores,
+    discounts: _Floats,
+    gain_limit: int,
+    by_row: bool,
+    ks: list[int],
+    propensities: _Floats | None,
+    ties_average: bool,
+    drops_absent: bool,
+    n_threads: int,
+) -> tuple[_Floats, _Floats]: ...
+def top_labels(labels: Labels, scores: Scores, k: int, drops_absent: bool, n_threads: int) -> NDArray[np.int32]: ...
+def label_curves(labels: Labels, scores: Scores, weights: _Units, max_fpr: float, n_threads: int) -> _Floats: ...
+def curve_influences(
+    labels: Labels, scores: Scores, units: _Units, weights: _Floats | None, shares: _Floats, n_threads: int
+) -> tuple[_Floats, _Floats, _Floats]: ...
+def pooled_curve(labels: Labels, scores: Scores, weights: _Units, max_fpr: float, n_threads: int) -> _Floats: ...
+def bin_cells(
+    labels: Labels,
+    scores: Scores,
+    edges: _Floats,
+    by_label: bool,
+    closed_left: bool,
+    weights: _Floats | None,
+    n_threads: int,
+) -> _Floats: ...
+def sum_losses(
+    labels: Labels, scores: Scores, by_label: bool, epsilon: float, weights: _Floats | None, n_threads: int
+) -> _Floats: ...

@@ -1,0 +1,80 @@
+"""Standard errors and intervals: from influences of rows, or from bootstrap replicates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlkit import _core
+from mlkit.metrics._averages import Floats, divide
+from mlkit.metrics._counts import Counts
+from mlkit.metrics._measures import LabelMeasure, Prediction, RowMeasure, ratio
+
+REPLICATE_BYTES = 64 * 2**20  # counts of labels in replicates held at once
+TINY = 1e-12
+FRACTION = 2.0**32  # row values of replicates are whole multiples of this part of their largest
+
+
+def standard_error(influence: Floats, groups: NDArray[np.int64] | None) -> float:
+    """Root of the sum of squares, rows of one group added up first; NaN of fewer than two rows or groups."""
+    of_units = influence if groups is None else np.bincount(groups, influence).astype(np.float64)
+    n = of_units.size
+    if n < 2:
+        return float("nan")
+    return float(np.sqrt(np.sum(of_units**2) * (n / (n - 1))))
+
+
+def normal_intervals(values: Floats, errors: Floats, z: float, on_logit: bool) -> tuple[Floats, Floats]:
+    """Lower and upper bounds, for areas on the logit scale; NaN where there is no error to go by."""
+    values, errors = np.asarray(values, np.float64), np.asarray(errors, np.float64)
+    if not on_logit:
+        return values - z * errors, values + z * errors
+    from scipy.special import expit, logit
+
+    inside = (values > TINY) & (values < 1 - TINY)  # at the ends the scale has no end
+    v = np.where(inside, values, 0.5)
+    middle, spread = logit(v), z * np.where(inside, errors, np.nan) / (v * (1 - v))
+    return expit(middle - spread), expit(middle + spread)
+
+
+def row_replicates(
+    measures: list[RowMeasure], ids: NDArray[np.int64], seed: int, n_boot: int, n_threads: int
+) -> dict[str, Floats]:
+    """Values of row measures in bootstrap replicates."""
+    columns = [part for m in measures for part in (m.numerator, m.denominator)]
+    scales = np.array([float(np.max(np.abs(c), initial=0.0)) or 1.0 for c in columns])
+    limit = FRACTION if len(ids) < 2**27 else 2.0**20
+    whole = np.stack([np.rint(c * (limit / s)).astype(np.int64) for c, s in zip(columns, scales)], axis=1)
+    sums = _core.metrics.bootstrap_rows(ids, whole, seed, n_boot, n_threads) * (scales / limit)
+    return {m.key: divide(sums[:, 2 * i], sums[:, 2 * i + 1], np.nan) for i, m in enumerate(measures)}
+
+
+def label_replicates(
+    measures: list[LabelMeasure],
+    prediction: Prediction,
+    defined: NDArray[np.bool_],
+    ids: NDArray[np.int64],
+    seed: int,
+    n_boot: int,
+) -> dict[str, Floats]:
+    """Values of means over labels in bootstrap replicates, some replicates at a time."""
+    n_labels = defined.size
+    step = max(1, min(n_boot, REPLICATE_BYTES // (12 * n_labels)))
+    values: dict[str, Any] = {m.key: np.empty(n_boot) for m in measures}
+    for begin in range(0, n_boot, step):
+        n = min(step, n_boot - begin)
+        sums = prediction.replicates(ids, seed, begin, n)
+        hits, predicted, positive = (sums[defined, c].astype(np.float64) for c in range(3))
+        counts = Counts(hits, predicted, positive, positive)
+        tables = {name: ratio(name, counts) for name in {m.name for m in measures}}
+        for m in measures:
+            table = tables[m.name]
+            of = np.full(n, np.nan)
+            if m.by_support:
+                of = divide((positive * table).sum(axis=0), positive.sum(axis=0), np.nan)
+            elif len(table):
+                of = table.mean(axis=0)
+            values[m.key][begin : begin + n] = of
+    return values

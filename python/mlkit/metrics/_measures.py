@@ -1,0 +1,196 @@
+"""What a report measures: each number with the influence of every row on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlkit import _core
+from mlkit._validation.pairs import Scored
+from mlkit.labels.matrix import LabelMatrix
+from mlkit.metrics import _counts
+from mlkit.metrics._averages import Floats, divide
+from mlkit.metrics._counts import Counts
+from mlkit.metrics._ranks import RowRanks, TopRanks, discounts
+
+RATIOS = ("f1", "precision", "recall", "jaccard")
+
+
+@dataclass(frozen=True)
+class RowMeasure:
+    """Sum of one number of the rows over the sum of another: means of rows, pooled cells, ratios of sums."""
+
+    key: str
+    numerator: Floats
+    denominator: Floats
+    n_defined: int
+    undefined: float = float("nan")  # value where the denominator is 0
+
+    def value(self, weights: Floats) -> float:
+        total = float(np.sum(weights * self.denominator))
+        return float(np.sum(weights * self.numerator)) / total if total else self.undefined
+
+    def influence(self, weights: Floats) -> Floats:
+        """How far each row moves the value."""
+        total = float(np.sum(weights * self.denominator))
+        if not total:
+            return np.full(weights.size, np.nan)
+        return weights * (self.numerator - self.value(weights) * self.denominator) / total
+
+
+@dataclass(frozen=True)
+class LabelMeasure:
+    """A mean over labels of a ratio of counts, weighted by ``share`` (0: the label takes no part)."""
+
+    key: str
+    name: str
+    by_support: bool
+
+    def shares(self, counts: Counts, defined: NDArray[np.bool_]) -> Floats:
+        part = np.where(defined, counts.positive if self.by_support else 1.0, 0.0)
+        return divide(part, np.full(part.size, part.sum()), 0.0)
+
+    def value(self, counts: Counts, defined: NDArray[np.bool_]) -> float:
+        shares = self.shares(counts, defined)
+        return float(np.sum(shares * ratio(self.name, counts))) if shares.any() else float("nan")
+
+    def coefficients(self, counts: Counts, defined: NDArray[np.bool_]) -> Floats:
+        """(n_labels, 3): what a hit, a predicted and a positive cell of each label add to the influence of its row."""
+        r = ratio(self.name, counts)
+        per_hit, denominator = {  # a ratio of so many hits over so many of the three counts
+            "f1": (2.0, (0.0, 1.0, 1.0)),
+            "precision": (1.0, (0.0, 1.0, 0.0)),
+            "recall": (1.0, (0.0, 0.0, 1.0)),
+            "jaccard": (1.0, (-1.0, 1.0, 1.0)),
+        }[self.name]
+        numerator = (per_hit, 0.0, 0.0)
+        of_hits, of_predicted, of_positive = denominator
+        total = of_hits * counts.hits + of_predicted * counts.predicted + of_positive * counts.positive
+        shares = self.shares(counts, defined)
+        scale = divide(shares, total, 0.0)
+        columns = [scale * (up - r * down) for up, down in zip(numerator, denominator)]
+        if self.by_support and shares.any():  # the shares, too, come from the rows
+            support = float(np.sum(np.where(defined, counts.positive, 0.0)))
+            columns[2] = columns[2] + np.where(defined, (r - float(np.sum(shares * r))) / support, 0.0)
+        return np.stack(columns, axis=1)
+
+
+def ratio(name: str, counts: Counts) -> Floats:
+    """A set metric of each of the counts, 0 where it is undefined."""
+    if name == "f1":
+        return _counts.fbeta(counts, 1.0)
+    ratios = {"precision": _counts.precision, "recall": _counts.recall, "jaccard": _counts.jaccard}
+    return ratios[name](counts)
+
+
+def set_measures(rows: Counts) -> list[RowMeasure]:
+    """Pooled and row-wise set metrics from the counts of rows."""
+    known = rows.known > 0
+    n_known = int(known.sum())
+    one = known.astype(np.float64)
+    cells = int(rows.known.sum())
+    measures = [
+        RowMeasure("f1_micro", 2 * rows.hits, rows.positive + rows.predicted, cells, 0.0),
+        RowMeasure("precision_micro", rows.hits, rows.predicted, cells, 0.0),
+        RowMeasure("recall_micro", rows.hits, rows.positive, cells, 0.0),
+        RowMeasure("jaccard_micro", rows.hits, rows.union, cells, 0.0),
+        RowMeasure("specificity_micro", rows.true_negative, rows.negative, cells, 0.0),
+        RowMeasure("hamming_loss", rows.errors, rows.known, cells),
+        RowMeasure("accuracy", one * (rows.errors == 0), one, n_known),
+    ]
+    measures += [RowMeasure(f"{name}_samples", one * ratio(name, rows), one, n_known) for name in RATIOS]
+    return measures
+
+
+def rank_measures(rows: RowRanks, top: TopRanks, ks: list[int], n_labels: int, scored: bool) -> list[RowMeasure]:
+    """Row-wise ranking and top-k metrics."""
+    known = rows.n_known > 0
+    one = known.astype(np.float64)
+    n_known = int(known.sum())
+    has_positive = rows.n_positive > 0
+    both = ~np.isnan(rows.auc)
+
+    def mean(key: str, values: Floats, defined: NDArray[np.bool_] = known) -> RowMeasure:
+        return RowMeasure(key, np.where(defined, values, 0.0), defined.astype(np.float64), int(defined.sum()))
+
+    measures = [
+        mean("roc_auc_samples", rows.auc, both),
+        mean("average_precision_samples", np.where(has_positive, rows.lrap, 0.0)),
+        mean("lrap", rows.lrap),
+        mean("coverage_error", rows.coverage),
+        mean("ranking_loss", rows.ranking_loss),
+        mean("one_error", rows.one_error),
+        mean("ndcg", divide(rows.gain, rows.ideal_gain, 0.0)),
+        mean("r_precision", rows.r_precision),
+    ]
+    table = discounts(n_labels)
+    positive = np.where(known, rows.n_positive, 0.0)
+    for at, k in enumerate(ks):
+        best = np.minimum(positive, k)
+        ideal = table[np.minimum(best, n_labels).astype(np.int64)]
+        hits = top.hits[:, at]
+        measures += [
+            mean(f"precision_at_{k}", hits / k),
+            mean(f"recall_at_{k}", divide(hits, positive, 0.0)),
+            mean(f"rank_precision_at_{k}", divide(hits, best, 0.0)),
+            mean(f"hit_rate_at_{k}", top.any_hit[:, at]),
+            mean(f"ndcg_at_{k}", divide(top.gain[:, at], ideal, 0.0)),
+        ]
+        if scored:
+            share, depth = divide(one, positive, 0.0), np.where(ideal > 0, ideal, 1.0)
+            measures += [
+                RowMeasure(f"psprecision_at_{k}", one * top.scored[:, at], one * top.best[:, at], n_known),
+                RowMeasure(f"psndcg_at_{k}", top.scored_gain[:, at] / depth, top.best_gain[:, at] / depth, n_known),
+                RowMeasure(f"psrecall_at_{k}", top.scored[:, at] * share, top.best[:, at] * share, n_known),
+            ]
+    return measures
+
+
+def label_measures() -> list[LabelMeasure]:
+    """Means over labels of set metrics."""
+    return [
+        LabelMeasure(f"{name}_{average}", name, average == "weighted")
+        for name in RATIOS
+        for average in ("macro", "weighted")
+    ]
+
+
+class Prediction:
+    """Predicted labels, given or made by a threshold, as the kernels walk over them."""
+
+    def __init__(
+        self,
+        truth: LabelMatrix,
+        predicted: LabelMatrix | None,
+        cells: Scored | None,
+        cut: Floats | None,
+        n_threads: int,
+    ) -> None:
+        self.truth, self.predicted, self.cells, self.cut, self.n_threads = truth, predicted, cells, cut, n_threads
+
+    def counts(self, weights: Any) -> tuple[Counts, Counts]:
+        if self.predicted is not None:
+            return _counts.both_counts(self.truth, self.predicted, weights, self.n_threads)
+        assert self.cells is not None
+        assert self.cut is not None
+        return _counts.both_counts_at(self.cells, self.cut)
+
+    def influences(self, coefficients: Floats) -> Floats:
+        if self.predicted is not None:
+            core = (self.truth._core, self.predicted._core)
+            return _core.metrics.sum_influences(*core, coefficients, self.n_threads)
+        assert self.cells is not None
+        assert self.cut is not None
+        return _core.metrics.sum_influences_at(*self.cells.core, self.cut, coefficients, self.n_threads)
+
+    def replicates(self, ids: NDArray[np.int64], seed: int, begin: int, n: int) -> NDArray[np.int32]:
+        """(n_labels, 3, n): hits, predicted, positive of each label in n bootstrap replicates."""
+        if self.predicted is not None:
+            core = (self.truth._core, self.predicted._core)
+            return _core.metrics.bootstrap_labels(*core, ids, seed, begin, n, self.n_threads)
+        assert self.cells is not None
+        assert self.cut is not None
+        return _core.metrics.bootstrap_labels_at(*self.cells.core, self.cut, ids, seed, begin, n, self.n_threads)

@@ -1,0 +1,315 @@
+"""One call for everything that is reported about a multi-label model, with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlkit import _core
+from mlkit._threads import resolve_threads
+from mlkit._validation.pairs import (
+    Scored,
+    check_groups,
+    check_pair,
+    check_predicted,
+    check_scored,
+    check_threshold,
+)
+from mlkit._validation.params import check_choice, check_integer, check_number
+from mlkit.labels.matrix import LabelMatrix
+from mlkit.metrics import _counts
+from mlkit.metrics._areas import Areas, pooled_areas
+from mlkit.metrics._averages import ABSENT, Floats, mean
+from mlkit.metrics._intervals import label_replicates, normal_intervals, row_replicates
+from mlkit.metrics._measures import (
+    RATIOS,
+    Prediction,
+    RowMeasure,
+    label_measures,
+    rank_measures,
+    ratio,
+    set_measures,
+)
+from mlkit.metrics._ranks import check_ks, rank_rows
+from mlkit.metrics.calibration import binned_errors, cell_losses
+from mlkit.metrics.propensity import check_propensities
+from mlkit.metrics.report import EvaluationReport, Findings
+
+FEW = 50  # positives below which an area's interval promises too much
+
+
+def evaluate(
+    y_true: Any,
+    y_score: Any = None,
+    y_pred: Any = None,
+    *,
+    threshold: Any = 0.5,
+    k: Any = (1, 3, 5),
+    unknown: Any = None,
+    sample_weight: Any = None,
+    groups: Any = None,
+    label_names: Sequence[str] | None = None,
+    inv_propensity: Any = None,
+    ci: float = 0.95,
+    ci_method: str = "auto",
+    n_boot: int = 0,
+    absent_labels: str = "skip",
+    random_state: int = 0,
+    n_jobs: int | None = None,
+) -> EvaluationReport:
+    """Measure a multi-label model: set metrics, rankings, areas under curves, calibration, with intervals.
+
+    Parameters
+    ----------
+    y_true : array-like, sparse matrix, DataFrame, list of lists or LabelMatrix of shape (n_samples, n_labels)
+        True labels in any form of :func:`mlkit.labels.as_label_matrix`; cells of -1 or NaN are unknown.
+    y_score : array-like, sparse matrix, DataFrame or list of ndarray of shape (n_samples, n_labels), optional
+        Scores, the higher the likelier; where all lie in [0, 1] their calibration is measured too.
+    y_pred : array-like, sparse matrix, DataFrame or list of lists of shape (n_samples, n_labels), optional
+        Predicted labels; default: the scores that reach ``threshold``.
+    threshold : float or array-like of shape (n_labels,), default=0.5
+        A label is predicted where its score is at least this.
+    k : int or sequence of int, default=(1, 3, 5)
+        Cut-offs of the top-k metrics; those above the number of labels are left out.
+    unknown : mask of shape (n_samples, n_labels), bool, optional
+        Cells that take no part, besides those that ``y_true`` says are unknown.
+    sample_weight : array-like of shape (n_samples,), optional
+        Weights of the rows, at least 0.
+    groups : array-like of shape (n_samples,), optional
+        Rows of one group (a patient, a user) are not independent: intervals are those of groups drawn at random.
+    label_names : sequence of str, optional
+        One name for each label; default: the columns of a frame.
+    inv_propensity : array-like of shape (n_labels,), optional
+        Inverse propensities: propensity-scored metrics are reported too.
+    ci : float in (0, 1), default=0.95
+        Level of the intervals.
+    ci_method : {"auto", "influence", "bootstrap"}, default="auto"
+        "influence": normal intervals from the influence of each row, for areas on the logit scale. "bootstrap": from
+        the spread of Poisson replicates instead, for all but areas (256, unless ``n_boot`` says otherwise). "auto":
+        "bootstrap" if ``n_boot`` is positive, else "influence".
+    n_boot : int, default=0
+        Number of bootstrap replicates.
+    absent_labels : {"skip", "sklearn", "nan"}, default="skip"
+        Labels without a positive in means over labels: left out and counted, counted as scikit-learn does (0, or NaN
+        for ROC AUC), or making the mean NaN.
+    random_state : int, default=0
+        Seed of the bootstrap.
+    n_jobs : int, optional
+        Threads; None: all available. The result has the same bits for every value.
+
+    Returns
+    -------
+    EvaluationReport
+
+    Raises
+    ------
+    TypeError, ValueError
+        One line that names the argument, what was expected, what was got and where.
+
+    Notes
+    -----
+    Every number equals that of the function of its name in :mod:`mlkit.metrics`. A fixed number of passes over the
+    scores: one each for judging, counting, ranking rows, sorting labels, pooling and calibration.
+
+    Standard errors are roots of sums of squared influences: for a single ROC AUC this is [1]_, for means over labels
+    the influences of a row are added over labels first, so that labels need not be independent. Areas of fewer than
+    about 50 positives carry a note: their intervals cover less than they say.
+
+    References
+    ----------
+    .. [1] DeLong, DeLong, Clarke-Pearson, "Comparing the Areas under Two or More Correlated Receiver Operating
+       Characteristic Curves", Biometrics 1988.
+
+    Examples
+    --------
+    >>> import numpy as np, mlkit
+    >>> rng = np.random.default_rng(0)
+    >>> y_score = rng.random((1000, 4))
+    >>> y_true = rng.random((1000, 4)) < y_score**2
+    >>> report = mlkit.evaluate(y_true, y_score)
+    >>> report["f1_macro"]
+    Estimate(0.684, 0.666 to 0.703)
+    >>> round(report["roc_auc_macro"].se, 4)
+    0.0059
+    """
+    ci = check_number("ci", ci, 0, 1, open_low=True, open_high=True)
+    check_choice("ci_method", ci_method, ("auto", "influence", "bootstrap"))
+    check_choice("absent_labels", absent_labels, ABSENT)
+    n_boot = check_integer("n_boot", n_boot, low=0)
+    random_state = check_integer("random_state", random_state, low=0)
+    if ci_method == "bootstrap" and not n_boot:
+        n_boot = 256
+    if ci_method == "influence":
+        n_boot = 0
+    if n_boot and sample_weight is not None:
+        raise ValueError("n_boot: expected 0 with sample_weight, got replicates (ci_method='influence' takes weights)")
+    n_threads = resolve_threads(n_jobs)
+    cells: Scored | None = None
+    if y_score is not None:
+        cells = check_scored(
+            y_true, y_score, unknown=unknown, sample_weight=sample_weight, label_names=label_names, n_jobs=n_jobs
+        )
+        truth, weights = cells.truth, cells.weights
+        cut = check_threshold(threshold, truth.shape[1]) if y_pred is None else None
+        predicted = None if y_pred is None else check_predicted(y_pred, truth, n_threads)
+    elif y_pred is None:
+        raise ValueError("y_score: expected scores, or predicted labels as y_pred, got neither")
+    else:
+        pair = check_pair(
+            y_true, y_pred, unknown=unknown, sample_weight=sample_weight, label_names=label_names, n_jobs=n_jobs
+        )
+        truth, weights, predicted, cut = pair.truth, pair.weights, pair.predicted, None
+    ids = check_groups(groups, truth.shape[0])
+    ks = sorted({each for each in check_ks(k, 2**62, "evaluate")[0] if each <= truth.shape[1]})
+    propensities = None if inv_propensity is None else check_propensities(inv_propensity, truth.shape[1])
+
+    found = Findings(truth, None if weights is None else weights.values, ids, ci)
+    prediction = Prediction(truth, predicted, cells, cut, n_threads)
+    label_counts, row_counts = prediction.counts(weights)
+    rows: list[RowMeasure] = set_measures(row_counts)
+    _add_label_measures(found, prediction, label_counts, absent_labels)
+    table = _label_table(truth, label_counts)
+    if cells is not None:
+        ranks, top = rank_rows(cells, ks=ks, propensities=propensities)
+        rows += rank_measures(ranks, top, ks, truth.shape[1], propensities is not None)
+        _add_areas(found, cells, label_counts, absent_labels, table)
+        if cells.in_unit:
+            _add_calibration(found, cells, table)
+    of_rows = np.ones(truth.shape[0]) if weights is None else weights.values
+    for measure in rows:
+        found.add(measure.key, measure.value(of_rows), measure.influence(of_rows), measure.n_defined)
+    if n_boot:
+        boot_ids = np.arange(truth.shape[0], dtype=np.int64) if ids is None else ids
+        found.add_replicates(row_replicates(rows, boot_ids, random_state, n_boot, n_threads))
+        defined = _defined(label_counts, absent_labels)
+        found.add_replicates(label_replicates(label_measures(), prediction, defined, boot_ids, random_state, n_boot))
+    return EvaluationReport(found, table, _undefined(label_counts))
+
+
+def _defined(counts: _counts.Counts, absent_labels: str) -> NDArray[np.bool_]:
+    """The labels that take part in means over labels."""
+    return counts.positive > 0 if absent_labels == "skip" else np.ones(counts.positive.size, bool)
+
+
+def _add_label_measures(found: Findings, prediction: Prediction, counts: _counts.Counts, absent_labels: str) -> None:
+    defined = _defined(counts, absent_labels)
+    measures = label_measures()
+    coefficients = np.ascontiguousarray(np.stack([m.coefficients(counts, defined) for m in measures], axis=1))
+    influences = prediction.influences(coefficients)
+    weights = found.weights
+    note = _absent_note(counts, absent_labels)
+    is_nan = absent_labels == "nan" and bool((counts.positive == 0).any())
+    for at, m in enumerate(measures):
+        value = float("nan") if is_nan and not m.by_support else m.value(counts, defined)
+        influence = influences[:, at] if weights is None else influences[:, at] * weights
+        found.add(m.key, value, influence, int(defined.sum()), note)
+    for name, values in {
+        "specificity_macro": _counts.specificity(counts, np.nan),
+        "balanced_accuracy_macro": _counts.balanced_accuracy(counts),
+        "mcc_macro": _counts.mcc(counts),
+    }.items():
+        keep = defined & ~np.isnan(values)
+        found.add(name, float(values[keep].mean()) if keep.any() else float("nan"), None, int(keep.sum()), note)
+
+
+def _absent_note(counts: _counts.Counts, absent_labels: str) -> str:
+    n = int((counts.positive == 0).sum())
+    if not n:
+        return ""
+    what = {"skip": "left out", "sklearn": "counted as scikit-learn does", "nan": "making the mean NaN"}[absent_labels]
+    return f"{n} of {counts.positive.size} labels without a positive, {what}"
+
+
+def _add_areas(
+    found: Findings, cells: Scored, counts: _counts.Counts, absent_labels: str, table: dict[str, Any]
+) -> None:
+    present = counts.positive > 0
+    both = present & (counts.negative > 0)
+    shares = np.zeros((present.size, 2))
+    shares[both, 0] = 1 / max(1, int(both.sum()))
+    averaged = present if absent_labels == "skip" else np.ones(present.size, bool)
+    shares[averaged, 1] = 1 / max(1, int(averaged.sum()))
+    units = weights = None
+    if cells.weights is not None:  # influences are sums of w / W: in units of weight they would be too small to add
+        units, weights = cells.weights.units, cells.weights.units.astype(np.float64)
+        shares *= 2.0**61
+    out, rows, variances = _core.metrics.curve_influences(*cells.core, units, weights, shares, cells.n_threads)
+    if cells.weights is not None:
+        rows = rows * cells.weights.scaled[:, None]
+        out[:, :2] *= cells.weights.unit
+        out[:, 2:5] *= cells.weights.unit**2
+    areas = Areas(*out.T)
+    auc, precision = areas.auc(), areas.precision
+    is_nan = {"skip": False, "sklearn": not both.all(), "nan": not both.all()}[absent_labels]
+    few = int(((counts.positive < FEW) & present).sum())
+    notes = [note for note in (_absent_note(counts, absent_labels), _few_note(few)) if note]
+    macro = float(auc[both].mean()) if both.any() and not is_nan else float("nan")
+    found.add("roc_auc_macro", macro, rows[:, 0].copy(), int(both.sum()), "; ".join(notes), on_logit=True)
+    macro = float(precision[averaged].mean()) if averaged.any() else float("nan")
+    if absent_labels == "nan" and not present.all():
+        macro = float("nan")
+    found.add("average_precision_macro", macro, rows[:, 1].copy(), int(averaged.sum()), "; ".join(notes), on_logit=True)
+    support = np.where(both if absent_labels == "skip" else present, counts.positive, 0.0)
+    weighted = float(np.average(auc[support > 0], weights=support[support > 0])) if support.any() else float("nan")
+    found.add("roc_auc_weighted", weighted, None, int((support > 0).sum()), "no interval")
+    weighted = float(np.average(precision, weights=counts.positive)) if present.any() else float("nan")
+    found.add("average_precision_weighted", weighted, None, int(present.sum()), "no interval")
+    pooled = pooled_areas(cells)
+    n_cells = int(counts.known.sum()) if cells.weights is None else int((counts.known > 0).sum())
+    found.add("roc_auc_micro", float(pooled.auc()[0]), None, n_cells, "no interval")
+    value = float(pooled.precision[0]) if present.any() else float("nan")
+    found.add("average_precision_micro", value, None, n_cells, "no interval")
+    _add_label_areas(
+        found, table, {"roc_auc": auc, "average_precision": np.where(present, precision, np.nan)}, variances
+    )
+
+
+def _few_note(few: int) -> str:
+    if not few:
+        return ""
+    return f"{few} label{'s' if few > 1 else ''} of fewer than {FEW} positives: the interval may be too short"
+
+
+def _add_label_areas(found: Findings, table: dict[str, Any], values: dict[str, Floats], variances: Floats) -> None:
+    """Areas of labels with their intervals (of independent rows)."""
+    n = len(found.truth_rows)
+    for at, (name, of_labels) in enumerate(values.items()):
+        table[name] = of_labels
+        if found.groups is not None:
+            continue
+        se = np.sqrt(variances[:, at] * (n / max(1, n - 1)))
+        table[f"{name}_low"], table[f"{name}_high"] = normal_intervals(of_labels, se, found.z, True)
+
+
+def _add_calibration(found: Findings, cells: Scored, table: dict[str, Any]) -> None:
+    n_cells = int(cells.truth.support.sum() + cells.truth.n_negative.sum())
+    weight, squared, logarithmic = cell_losses(cells, True)
+    pooled, table["ece"] = binned_errors(cells)
+    table["brier"] = squared
+    found.add("multilabel_brier_score", mean(squared, weight), None, n_cells, "no interval")
+    found.add("binary_log_loss", mean(logarithmic, weight), None, n_cells, "no interval")
+    found.add("expected_calibration_error", pooled, None, n_cells, "no interval")
+
+
+def _label_table(truth: LabelMatrix, counts: _counts.Counts) -> dict[str, Any]:
+    names = truth.label_names
+    table: dict[str, Any] = {
+        "label": np.arange(truth.shape[1]) if names is None else list(names),
+        "support": truth.support,
+        "n_known": truth.support + truth.n_negative,
+        "n_predicted": counts.predicted,
+    }
+    for name in (*RATIOS[1:3], RATIOS[0], RATIOS[3]):
+        table[name] = ratio(name, counts)
+    return table
+
+
+def _undefined(counts: _counts.Counts) -> dict[str, NDArray[np.int64]]:
+    return {
+        "without_positive": np.flatnonzero((counts.positive == 0) & (counts.known > 0)),
+        "without_negative": np.flatnonzero((counts.negative == 0) & (counts.known > 0)),
+        "without_known_cell": np.flatnonzero(counts.known == 0),
+    }

@@ -1,0 +1,289 @@
+"""What an evaluation found: numbers with intervals, tables, comparisons."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html import escape
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlkit._validation.params import shorten, suggest
+from mlkit.labels.matrix import LabelMatrix
+from mlkit.metrics._averages import Floats
+from mlkit.metrics._intervals import normal_intervals, standard_error
+
+
+@dataclass(frozen=True, repr=False)
+class Estimate:
+    """A measured number and how sure it is.
+
+    Attributes
+    ----------
+    value : float
+    low, high : float
+        Bounds of the interval; NaN where there is none.
+    se : float
+        Standard error; NaN where there is none.
+    n_defined : int
+        Number of labels, rows or cells that the number rests on.
+    note : str
+        What limits it, or nothing.
+
+    Examples
+    --------
+    >>> from mlkit.metrics import Estimate
+    >>> Estimate(0.5, 0.4, 0.6, 0.05, 100, "")
+    Estimate(0.500, 0.400 to 0.600)
+    """
+
+    value: float
+    low: float
+    high: float
+    se: float
+    n_defined: int
+    note: str
+
+    def __repr__(self) -> str:
+        bounds = "" if np.isnan(self.low) else f", {self.low:.3f} to {self.high:.3f}"
+        note = f", {self.note}" if self.note else ""
+        return f"Estimate({self.value:.3f}{bounds}{note})"
+
+
+class Findings:
+    """Numbers as they are found, with the influences of rows on them."""
+
+    def __init__(self, truth: LabelMatrix, weights: Floats | None, groups: NDArray[np.int64] | None, ci: float) -> None:
+        self.truth, self.weights, self.groups, self.ci = truth, weights, groups, ci
+        self.z = NormalDist().inv_cdf(0.5 + ci / 2)
+        self.estimates: dict[str, Estimate] = {}
+        self.influences: dict[str, NDArray[np.float32]] = {}
+        self.logit: set[str] = set()
+
+    @property
+    def truth_rows(self) -> range:
+        return range(self.truth.shape[0])
+
+    def add(
+        self,
+        key: str,
+        value: float,
+        influence: Floats | None,
+        n_defined: int,
+        note: str = "",
+        on_logit: bool = False,
+    ) -> None:
+        """Take up a number; without influences it has no interval."""
+        se = low = high = float("nan")
+        if influence is not None and np.isfinite(value) and np.isfinite(influence).all():
+            se = standard_error(influence, self.groups)
+            low, high = map(float, normal_intervals(np.array(value), np.array(se), self.z, on_logit))
+            self.influences[key] = influence.astype(np.float32)
+        elif not note:
+            note = "no interval"
+        if on_logit:
+            self.logit.add(key)
+        self.estimates[key] = Estimate(value, low, high, se, n_defined, note)
+
+    def add_replicates(self, values: dict[str, Floats]) -> None:
+        """Replace intervals by those from the spread of replicates."""
+        n = self.truth.shape[0] if self.groups is None else int(self.groups.max()) + 1
+        for key, replicates in values.items():
+            old, known = self.estimates[key], replicates[~np.isnan(replicates)]
+            if known.size < 2 or not np.isfinite(old.value):
+                continue
+            se = float(known.std(ddof=1)) * (n / max(1, n - 1)) ** 0.5
+            low, high = old.value - self.z * se, old.value + self.z * se
+            self.estimates[key] = Estimate(old.value, low, high, se, old.n_defined, old.note)
+
+
+class EvaluationReport:
+    """The numbers of one model on one data set; what :func:`mlkit.evaluate` returns.
+
+    A mapping from names to :class:`Estimate`: ``report["f1_macro"].value``, ``.low``, ``.high``, ``.se``.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        ``(n_samples, n_labels)``.
+    ci : float
+        Level of the intervals.
+    per_label : DataFrame
+        One row for each label: support, precision, recall, F1, areas with intervals, calibration.
+    undefined : dict of ndarray
+        Labels without a positive, without a negative, without a known cell.
+
+    Examples
+    --------
+    >>> import numpy as np, mlkit
+    >>> report = mlkit.evaluate(np.array([[1, 0], [0, 1], [1, 1]]), y_pred=np.array([[1, 0], [0, 1], [0, 1]]))
+    >>> report
+    EvaluationReport: 3 examples x 2 labels, 22 measures
+    >>> report["hamming_loss"].value
+    0.16666666666666666
+    >>> report.per_label["f1"].round(3).tolist()
+    [0.667, 1.0]
+    """
+
+    def __init__(self, findings: Findings, table: dict[str, Any], undefined: dict[str, NDArray[np.int64]]) -> None:
+        import pandas as pd
+
+        self._found = findings
+        self.shape = findings.truth.shape
+        self.ci = findings.ci
+        self.per_label = pd.DataFrame(table)
+        self.undefined = undefined
+
+    def __getitem__(self, key: str) -> Estimate:
+        try:
+            return self._found.estimates[key]
+        except KeyError:
+            hint = suggest(key, self._found.estimates)
+            raise KeyError(f"{shorten(key)} was not measured{hint}; keys() lists what was") from None
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._found.estimates
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found.estimates)
+
+    def __len__(self) -> int:
+        return len(self._found.estimates)
+
+    def keys(self) -> list[str]:
+        """Return the names of all measures.
+
+        Returns
+        -------
+        list of str
+        """
+        return list(self._found.estimates)
+
+    def to_dict(self) -> dict[str, float]:
+        """Return the values alone.
+
+        Returns
+        -------
+        dict
+        """
+        return {key: estimate.value for key, estimate in self._found.estimates.items()}
+
+    def to_frame(self) -> Any:
+        """Return all numbers as a table.
+
+        Returns
+        -------
+        DataFrame
+            One row for each measure: ``value low high se n_defined note``.
+        """
+        import pandas as pd
+
+        rows = [vars(estimate) for estimate in self._found.estimates.values()]
+        return pd.DataFrame(rows, index=pd.Index(self.keys(), name="measure"))
+
+    def to_json(self) -> str:
+        """Return all numbers as JSON text; what is NaN becomes null.
+
+        Returns
+        -------
+        str
+        """
+        table = {
+            key: {name: None if isinstance(x, float) and not np.isfinite(x) else x for name, x in vars(e).items()}
+            for key, e in self._found.estimates.items()
+        }
+        return json.dumps({"shape": list(self.shape), "ci": self.ci, "measures": table}, indent=1)
+
+    def to_markdown(self) -> str:
+        """Return all numbers as a Markdown table.
+
+        Returns
+        -------
+        str
+        """
+        lines = [f"| measure | value | {100 * self.ci:g} % interval | note |", "|---|---|---|---|"]
+        lines += [f"| {' | '.join(row)} |" for row in self._rows()]
+        return "\n".join(lines)
+
+    def compare(self, other: EvaluationReport) -> Any:
+        """Compare with another model's report on the same examples, pairing the rows.
+
+        Parameters
+        ----------
+        other : EvaluationReport
+            Of the same truth, with the same weights and groups.
+
+        Returns
+        -------
+        DataFrame
+            One row for each measure that both have with an interval: ``value other delta se low high p_value p_holm``;
+            delta is this report's value less the other's, p-values are two-sided, ``p_holm`` corrects for the number of
+            measures (Holm).
+
+        Raises
+        ------
+        TypeError
+            If ``other`` is no report.
+        ValueError
+            If the two are not of the same truth, weights and groups.
+
+        Notes
+        -----
+        The standard error is that of the differences of the rows' influences: rows hard for both models cancel.
+        """
+        import pandas as pd
+
+        if not isinstance(other, EvaluationReport):
+            raise TypeError(f"other: expected an EvaluationReport, got {type(other).__name__}")
+        mine, theirs = self._found, other._found
+        same = [
+            mine.truth == theirs.truth,
+            _equal(mine.weights, theirs.weights),
+            _equal(mine.groups, theirs.groups),
+        ]
+        if not all(same):
+            what = ("truth", "sample_weight", "groups")[same.index(False)]
+            raise ValueError(f"other: expected a report of the same examples, got one whose {what} differs")
+        rows = []
+        keys = [key for key in mine.influences if key in theirs.influences]
+        for key in keys:
+            a, b = mine.estimates[key].value, theirs.estimates[key].value
+            difference = mine.influences[key].astype(np.float64) - theirs.influences[key]
+            se = standard_error(difference, mine.groups)
+            p = 2 * NormalDist().cdf(-abs(a - b) / se) if se > 0 else float(a == b)
+            rows.append((a, b, a - b, se, a - b - mine.z * se, a - b + mine.z * se, p))
+        table = pd.DataFrame(
+            rows, pd.Index(keys, name="measure"), ["value", "other", "delta", "se", "low", "high", "p_value"]
+        )
+        table["p_holm"] = _holm(table["p_value"].to_numpy())
+        return table
+
+    def __repr__(self) -> str:
+        n, n_labels = self.shape
+        return f"EvaluationReport: {n} examples x {n_labels} labels, {len(self)} measures"
+
+    def _rows(self) -> Iterator[tuple[str, str, str, str]]:
+        for key, e in self._found.estimates.items():
+            bounds = "" if np.isnan(e.low) else f"{e.low:.4f} to {e.high:.4f}"
+            yield key, f"{e.value:.4f}", bounds, e.note
+
+    def _repr_html_(self) -> str:
+        head = f"<tr><th>measure</th><th>value</th><th>{100 * self.ci:g} % interval</th><th>note</th></tr>"
+        body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in self._rows())
+        return f"<p>{escape(repr(self))}</p><table>{head}{body}</table>"
+
+
+def _equal(a: Any, b: Any) -> bool:
+    return (a is None and b is None) or (a is not None and b is not None and np.array_equal(a, b))
+
+
+def _holm(p: Floats) -> Floats:
+    order = np.argsort(p, kind="stable")
+    stepped = np.maximum.accumulate(p[order] * np.arange(p.size, 0, -1)) if p.size else p
+    out = np.empty(p.size)
+    out[order] = np.minimum(1.0, stepped)
+    return out
