@@ -3,7 +3,8 @@
 Given a label matrix and any model's probabilities: which labels are wrong, which label sets can be trusted, how the
 label space is structured, how good the model is.
 
-Rooms are attributes, loaded on first use: ``mlkit.labels``, ``mlkit.quality``, ``mlkit.datasets``, ``mlkit.compat``.
+Rooms are attributes, loaded on first use: ``mlkit.labels``, ``mlkit.quality``, ``mlkit.conformal``,
+``mlkit.datasets``, ``mlkit.compat``.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 from mlkit._core import __version__
 
 if TYPE_CHECKING:
-    from mlkit import compat, datasets, labels, quality
+    from mlkit import compat, conformal, datasets, labels, quality
     from mlkit._build_info import show_versions
     from mlkit.quality.audit import LabelAudit, audit
 
-_ROOMS = ("compat", "datasets", "labels", "quality")
+_ROOMS = ("compat", "conformal", "datasets", "labels", "quality")
 _NAMES = {
     "audit": "mlkit.quality.audit",
     "LabelAudit": "mlkit.quality.audit",
@@ -30,6 +31,7 @@ __all__ = [
     "__version__",
     "audit",
     "compat",
+    "conformal",
     "datasets",
     "labels",
     "quality",
