@@ -263,6 +263,24 @@ void register_risk(py::module_& m) {
         },
         py::arg("labels"), py::arg("scores"), py::arg("risk"), py::arg("n_threads"));
     m.def(
+        "false_discoveries",
+        [](const Labels& labels, const ScoreArrays& scores, const Array<double>& grid, int n_threads) {
+            const Cells cells = cells_of(labels, scores);
+            const std::vector<double> thresholds(grid.data(), grid.data() + grid.size());
+            return to_numpy(without_gil([&] { return false_discoveries(cells, thresholds, team(n_threads)); }));
+        },
+        py::arg("labels"), py::arg("scores"), py::arg("grid").noconvert(), py::arg("n_threads"));
+    m.def(
+        "extremes",
+        [](const Labels& labels, const ScoreArrays& scores, int n_threads) {
+            const Cells cells = cells_of(labels, scores);
+            Array<double> wrong(scores.n_rows), right(scores.n_rows);
+            double *w = wrong.mutable_data(), *r = right.mutable_data();
+            without_gil([&] { extremes(cells, team(n_threads), w, r); });
+            return py::make_tuple(wrong, right);
+        },
+        py::arg("labels"), py::arg("scores"), py::arg("n_threads"));
+    m.def(
         "certified_groups",
         [](const Array<std::int32_t>& examples, const Array<std::int64_t>& units, const Array<Index>& ends,
            Index n_examples, double level, double log_inverse_delta, int n_threads) {

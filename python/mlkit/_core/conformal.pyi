@@ -67,6 +67,10 @@ def threshold_bdd(costs: _Costs, budget: int, node_cap: int) -> _Nodes | None: .
 def risk_jumps(
     labels: Labels, scores: Scores, risk: Risk, n_threads: int
 ) -> tuple[NDArray[np.float64], NDArray[np.int32], NDArray[np.int64]]: ...
+def false_discoveries(
+    labels: Labels, scores: Scores, grid: NDArray[np.float64], n_threads: int
+) -> NDArray[np.int64]: ...
+def extremes(labels: Labels, scores: Scores, n_threads: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
 def certified_groups(
     examples: NDArray[np.int32],
     units: NDArray[np.int64],

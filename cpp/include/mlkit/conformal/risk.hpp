@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <type_traits>
 #include <vector>
 
 #include "mlkit/core/cells.hpp"
@@ -38,7 +40,8 @@ inline std::vector<Jump> risk_jumps(const Cells& cells, Risk risk, const Team& w
                 if constexpr (std::is_same_v<std::decay_t<decltype(row)>, SparseRow>) label = row.labels[at];
                 while (stored < labels.size && labels.labels[stored] < label) ++stored;
                 const bool is_stored = stored < labels.size && labels.labels[stored] == label;
-                if (is_stored ? labels.value(stored) == 0 : cells.background_is_negative()) wrong.push_back(row.p[at]);
+                const bool is_negative = is_stored ? labels.value(stored) == 0 : cells.background_is_negative();
+                if (is_negative && row.p[at] > 0.0) wrong.push_back(row.p[at]);  // what has p = 0 is never included
             }
             std::sort(wrong.begin(), wrong.end(), std::greater<>());
             const double n_labels = static_cast<double>(cells.labels.n_labels);
@@ -72,6 +75,83 @@ inline std::vector<Jump> risk_jumps(const Cells& cells, Risk risk, const Team& w
     for (auto& jumps : found) all.insert(all.end(), jumps.begin(), jumps.end());
     std::stable_sort(all.begin(), all.end(), [](const Jump& a, const Jump& b) { return a.p < b.p; });
     return all;
+}
+
+/// Sums over the examples of the share of wrong labels in {k : p_k >= t} (0 when the set is empty), for each threshold
+/// of an ascending grid. Thresholds are positive: labels without a probability are in no set.
+inline std::vector<std::int64_t> false_discoveries(const Cells& cells, const std::vector<double>& grid,
+                                                   const Team& whole) {
+    const Team team = whole.for_work(8 * cells.n_read() + cells.labels.n_rows * static_cast<Index>(grid.size()));
+    const std::size_t n_grid = grid.size();
+    struct Scratch {
+        std::vector<std::int32_t> wrong, all;
+        std::vector<std::int64_t> sums;
+    };
+    std::vector<Scratch> scratch(static_cast<std::size_t>(team.n_threads));
+    for (Scratch& s : scratch) {
+        s.wrong.assign(n_grid + 1, 0);
+        s.all.assign(n_grid + 1, 0);
+        s.sums.assign(n_grid, 0);
+    }
+    for_each_row(cells, team, [&](int thread, Index, const LabelRow& labels, const auto& row) {
+        Scratch& s = scratch[static_cast<std::size_t>(thread)];
+        std::fill(s.wrong.begin(), s.wrong.end(), 0);
+        std::fill(s.all.begin(), s.all.end(), 0);
+        Index stored = 0;
+        for (Index at = 0; at < row.size; ++at) {
+            std::int32_t label = static_cast<std::int32_t>(at);
+            if constexpr (std::is_same_v<std::decay_t<decltype(row)>, SparseRow>) label = row.labels[at];
+            while (stored < labels.size && labels.labels[stored] < label) ++stored;
+            int given = cells.background_is_negative() ? 0 : -1;
+            if (stored < labels.size && labels.labels[stored] == label) given = labels.value(stored);
+            if (given < 0) continue;
+            const auto passed =
+                static_cast<std::size_t>(std::upper_bound(grid.begin(), grid.end(), row.p[at]) - grid.begin());
+            s.all[passed] += 1;
+            s.wrong[passed] += given == 0;
+        }
+        std::int32_t all = 0, wrong = 0;
+        for (std::size_t g = n_grid; g-- > 0;) {
+            all += s.all[g + 1];
+            wrong += s.wrong[g + 1];
+            if (wrong) s.sums[g] += std::llround(static_cast<double>(wrong) / static_cast<double>(all) * 0x1p40);
+        }
+    });
+    std::vector<std::int64_t> total(n_grid, 0);
+    for (const Scratch& s : scratch)
+        for (std::size_t g = 0; g < n_grid; ++g) total[g] += s.sums[g];
+    return total;
+}
+
+/// Of each example: the largest probability of a label that it does not have (-inf without one) and the smallest of one
+/// that it has (+inf without one). Unknown cells count for nothing.
+inline void extremes(const Cells& cells, const Team& whole, double* largest_wrong, double* smallest_right) {
+    const Team team = whole.for_work(cells.n_read());
+    constexpr double inf = std::numeric_limits<double>::infinity();
+    for_each_row(cells, team, [&](int, Index i, const LabelRow& labels, const auto& row) {
+        double wrong = -inf, right = inf;
+        Index stored = 0, n_seen = 0;
+        for_each_stored_label(labels, row, [&](std::int32_t, int given, double p) {
+            if (given)
+                right = std::min(right, p);
+            else
+                wrong = std::max(wrong, p);
+        });
+        if (cells.background_is_negative()) {
+            for (Index at = 0; at < row.size; ++at) {
+                std::int32_t label = static_cast<std::int32_t>(at);
+                if constexpr (std::is_same_v<std::decay_t<decltype(row)>, SparseRow>) label = row.labels[at];
+                while (stored < labels.size && labels.labels[stored] < label) ++stored;
+                const bool is_stored = stored < labels.size && labels.labels[stored] == label;
+                n_seen += is_stored;
+                if (!is_stored) wrong = std::max(wrong, row.p[at]);
+            }
+            // cells that neither array holds are negatives of probability 0
+            if (row.size + labels.size - n_seen < cells.labels.n_labels) wrong = std::max(wrong, 0.0);
+        }
+        largest_wrong[i] = wrong;
+        smallest_right[i] = right;
+    });
 }
 
 /// Whether betting against "mean loss >= level" wins (Waudby-Smith & Ramdas 2024, as used for risk control by Bates et
