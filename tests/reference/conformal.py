@@ -37,8 +37,10 @@ def cell_cost(score: str, p: float, value: int, n_labels: int) -> int:
     return units((1 - p if value else p) ** power, n_labels)
 
 
-def set_score(score: str, p: np.ndarray, labels: tuple[int, ...]) -> int:
-    """Score of a 0/1 tuple; -1 cells are left out."""
+def set_score(score, p: np.ndarray, labels: tuple[int, ...]):
+    """Score of a 0/1 tuple, by a built-in name or a function; -1 cells are left out."""
+    if callable(score):
+        return score(p, labels)
     costs = [cell_cost(score, float(x), v, len(p)) for x, v in zip(p, labels) if v >= 0]
     return (max if score == "linf" else sum)(costs, **({"default": 0} if score == "linf" else {}))
 
@@ -56,10 +58,26 @@ def smoothed_p_value(calibration: list[int], a: int, u: float) -> Fraction:
     return (above + Fraction(u) * (1 + tied)) / (len(calibration) + 1)
 
 
+def quadratic(upper: np.ndarray):
+    """Squared length of U abs(y - p), added label after label."""
+
+    def score(p: np.ndarray, labels: tuple[int, ...]) -> float:
+        errors = [abs(v - float(x)) for v, x in zip(labels, p)]
+        total = 0.0
+        for i in range(len(p)):
+            t = 0.0
+            for j in range(i, len(p)):
+                t += float(upper[i, j]) * errors[j]
+            total += t * t
+        return total
+
+    return score
+
+
 class Region:
     """Every label set of one example with its p-value, and those that exceed the significance level."""
 
-    def __init__(self, score: str, p: np.ndarray, calibration: list[int], level: str, u: float | None = None) -> None:
+    def __init__(self, score, p: np.ndarray, calibration: list[int], level: str, u: float | None = None) -> None:
         significance = 1 - Fraction(level)
         self.n_labels = len(p)
         self.scores = {y: set_score(score, p, y) for y in all_sets(len(p))}

@@ -7,19 +7,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlkit import _core
 from mlkit.conformal.validity import coverage_interval
 
 if TYPE_CHECKING:
     from mlkit.conformal.regions import RegionArray
 
-_BUCKETS = 1 << 14
-
 
 def p_value_sums(regions: RegionArray) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
     """Bounds on each example's sum of all p-values above its floor, and the floor 2^L / (n + 1)."""
     flips, ranks = regions._flips, regions._ranks
-    totals = _core.conformal.total_sizes(flips.core, ranks.scores, _BUCKETS, regions._threads)
+    totals = flips.total_sizes(ranks, regions._threads)
     with np.errstate(over="ignore"):
         floor = float(np.ldexp(1 / (ranks.n + 1), regions.shape[1]))
     return totals[0] / (ranks.n + 1), totals[1] / (ranks.n + 1), floor

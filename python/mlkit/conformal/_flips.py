@@ -13,7 +13,10 @@ from mlkit import _core
 from mlkit._validation.arrays import take_rows
 from mlkit._validation.params import check_memory, format_bytes
 from mlkit._validation.probabilities import Probabilities
-from mlkit.conformal.scores import Separable
+from mlkit.conformal._ranks import RankTable
+from mlkit.conformal.region import LabelSetRegion
+from mlkit.conformal.scores import Linf, Separable
+from mlkit.labels.matrix import LabelMatrix
 
 Costs = NDArray[np.int64]
 _CHUNK = 1 << 20  # cells that a user's function gets at a time
@@ -96,6 +99,44 @@ class FlipTable:
         np.minimum.at(second, rows, flipped)
         return second
 
+    def best_sets(self) -> Any:
+        """The best set of each row."""
+        return self.answer(self.differences < 0, np.zeros(self.shape[0], bool), "best", None)
+
+    def states(self, thresholds: Costs, n_threads: int) -> NDArray[np.uint8]:
+        """Of each stored cell: 0 in no set, 1 in all, 2 undecided."""
+        return _core.conformal.project(self.core, thresholds, n_threads)
+
+    def flip_p_values(
+        self, ranks: RankTable, uniforms: NDArray[np.float64] | None, n_threads: int
+    ) -> NDArray[np.float64]:
+        """P-value of the best set that contradicts each stored cell."""
+        if uniforms is None:
+            return _core.conformal.flip_p_values(self.core, ranks.scores, n_threads)
+        sizes = self.shape[1] if self.indptr is None else np.diff(self.indptr)
+        return ranks.p_values(self.flipped(), np.repeat(uniforms, sizes))
+
+    def cardinalities(self, thresholds: Costs, n_threads: int) -> tuple[Costs, Costs]:
+        """Smallest and largest number of labels in each row's region."""
+        return _core.conformal.cardinality_bounds(self.core, thresholds, n_threads)
+
+    def sizes(self, thresholds: Costs, exact: bool, n_threads: int) -> tuple[list[bytes], list[bytes]]:
+        """Bounds on the size of each row's region."""
+        nodes, buckets = (1_000_000, 1 << 14) if exact else (4096, 1 << 12)
+        return _core.conformal.count_rows(self.core, thresholds, nodes, buckets, n_threads)
+
+    def score_sets(self, labels: LabelMatrix, n_threads: int) -> Costs:
+        """Scores of one label set for each row."""
+        return _core.conformal.score_sets(self.core, labels._core, n_threads)
+
+    def total_sizes(self, ranks: RankTable, n_threads: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Bounds on the sum, over calibration scores, of the number of sets that score at most that."""
+        return _core.conformal.total_sizes(self.core, ranks.scores, 1 << 14, n_threads)
+
+    def region(self, i: int, threshold: Any, *context: Any) -> LabelSetRegion:
+        """The region of one row."""
+        return LabelSetRegion(self.row(i), int(self.best[i]), int(threshold), self.one, *context)
+
     def answer(
         self, stored: NDArray[np.bool_], implicit: NDArray[np.bool_], name: str, memory_limit: int | str | None
     ) -> Any:
@@ -131,7 +172,7 @@ def flip_table(probs: Probabilities, score: Any, n_threads: int) -> FlipTable:
         return _own_costs(probs, score)
     rule = score._rule(probs.shape[1])
     differences, best, empty, implicit = _core.conformal.flip_costs(probs.core, rule, n_threads)
-    one = implicit if type(score).__name__ == "Linf" else 0
+    one = implicit if isinstance(score, Linf) else 0
     return FlipTable(probs.shape, differences, best, empty, probs.indptr, probs.indices, implicit, one)
 
 

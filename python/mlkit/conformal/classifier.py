@@ -18,9 +18,10 @@ from mlkit._validation.cells import Cells
 from mlkit._validation.params import check_choice, check_flag, check_number, described
 from mlkit.conformal._flips import flip_table, own_units
 from mlkit.conformal._inputs import ConformalWarning, check_known, check_probs
+from mlkit.conformal._quadratic import QuadraticForm, QuadraticTable, fit_form, score_cells
 from mlkit.conformal._ranks import RankTable, snapped
 from mlkit.conformal.regions import RegionArray
-from mlkit.conformal.scores import Separable, resolve_score
+from mlkit.conformal.scores import Mahalanobis, Separable, resolve_score
 
 _OPEN = {"open_low": True, "open_high": True}
 
@@ -40,7 +41,7 @@ class LabelPowersetConformalClassifier(BaseEstimator):  # type: ignore[misc]
         Whether the estimator is fitted already; if not, ``fit`` fits a clone.
     score : str or object of mlkit.conformal.scores, default="log"
         How strange a label set is: ``"log"``, ``"log_centered"``, ``"l1"``, ``"l2"``, ``"lp"`` (``Lp(phi=2)``),
-        ``"linf"``, ``"hamming"``.
+        ``"linf"``, ``"hamming"``, ``"mahalanobis"`` (after ``fit`` or ``fit_proba``).
     confidence_level : float in (0, 1), default=0.9
         Of the regions; every prediction method can be asked for another.
     smoothing : bool, default=False
@@ -64,6 +65,8 @@ class LabelPowersetConformalClassifier(BaseEstimator):  # type: ignore[misc]
         Scores of the calibration examples in their order; whole multiples of 2^-40 or so for sums.
     n_calibration_ : int
     n_labels_ : int
+    form_ : object
+        What ``"mahalanobis"`` has learned: ``precision`` (n_labels, n_labels), ``condition`` of the covariance.
     label_names_ : tuple of str or None
 
     Notes
@@ -140,10 +143,34 @@ class LabelPowersetConformalClassifier(BaseEstimator):  # type: ignore[misc]
         -------
         self : LabelPowersetConformalClassifier
         """
-        self._check()
-        if self.estimator is None:
-            return self
-        self.estimator_ = self.estimator if self.prefit else clone(self.estimator).fit(X, y)
+        score = self._check()
+        if self.estimator is not None:
+            self.estimator_ = self.estimator if self.prefit else clone(self.estimator).fit(X, y)
+        if isinstance(score, Mahalanobis):
+            if self.estimator is not None and not self.prefit and score.errors == "oof":
+                from sklearn.model_selection import cross_val_predict
+
+                return self.fit_proba(cross_val_predict(self.estimator, X, y, cv=5, method="predict_proba"), y)
+            return self.fit_proba(self._probabilities(X), y)
+        return self
+
+    def fit_proba(self, pred_probs: Any, y: Any) -> LabelPowersetConformalClassifier:
+        """Fit what a score learns from errors: the covariance of ``"mahalanobis"``; other scores learn nothing.
+
+        Parameters
+        ----------
+        pred_probs : array-like of shape (n_samples, n_labels)
+            Of examples that are not used for calibration.
+        y : labels of shape (n_samples, n_labels)
+
+        Returns
+        -------
+        self : LabelPowersetConformalClassifier
+        """
+        score = self._check()
+        if isinstance(score, Mahalanobis):
+            cells = check_known(pred_probs, y, label_names=None, unknown_policy="error", n_jobs=self.n_jobs)
+            self.form_ = fit_form(cells, score)
         return self
 
     def _probabilities(self, X: Any) -> Any:
@@ -196,7 +223,7 @@ class LabelPowersetConformalClassifier(BaseEstimator):  # type: ignore[misc]
         """
         score = self._check()
         cells = check_known(pred_probs, y, label_names=None, unknown_policy=self.unknown_policy, n_jobs=self.n_jobs)
-        self.calibration_scores_ = _scores_of(cells, score)
+        self.calibration_scores_ = self._scores_of(cells, score)
         self.n_calibration_, self.n_labels_ = cells.shape
         self.label_names_ = cells.label_names
         self._ranks = RankTable(self.calibration_scores_)
@@ -268,12 +295,16 @@ class LabelPowersetConformalClassifier(BaseEstimator):  # type: ignore[misc]
         if not checked:
             raise ValueError(f"confidence_level: expected at least one number, got {described(levels)}")
         probs = check_probs(pred_probs, self.n_labels_, self.label_names_, self.n_jobs)
-        flips = flip_table(probs, score, resolve_threads(self.n_jobs))
+        table: Any
+        if isinstance(score, Mahalanobis):
+            table = QuadraticTable(probs, self._form(self.n_labels_), resolve_threads(self.n_jobs))
+        else:
+            table = flip_table(probs, score, resolve_threads(self.n_jobs))
         uniforms = None
         if self.smoothing:
             uniforms = check_random_state(self.random_state).uniform(size=probs.shape[0])
         first = RegionArray(
-            flips, self._ranks, checked[0], uniforms, bool(self.allow_empty), self.label_names_, self.n_jobs
+            table, self._ranks, checked[0], uniforms, bool(self.allow_empty), self.label_names_, self.n_jobs
         )
         return [first, *(first.at(level) for level in checked[1:])] if many else first
 
@@ -327,7 +358,22 @@ class LabelPowersetConformalClassifier(BaseEstimator):  # type: ignore[misc]
         uniforms = None
         if self.smoothing:
             uniforms = check_random_state(self.random_state).uniform(size=cells.shape[0])
-        return self._ranks.p_values(_scores_of(cells, score), uniforms)
+        return self._ranks.p_values(self._scores_of(cells, score), uniforms)
+
+    def _form(self, n_labels: int) -> QuadraticForm:
+        if not hasattr(self, "form_"):
+            raise NotFittedError(
+                "score: expected a fitted covariance for 'mahalanobis' (call fit or fit_proba with examples that "
+                "are not used for calibration)"
+            )
+        if self.form_.n_labels != n_labels:
+            raise ValueError(f"pred_probs: expected {self.form_.n_labels} labels as in fit, got {n_labels}")
+        return self.form_
+
+    def _scores_of(self, cells: Cells, score: Any) -> NDArray[Any]:
+        if isinstance(score, Mahalanobis):
+            return score_cells(cells, self._form(cells.shape[1]))
+        return _scores_of(cells, score)
 
 
 def _scores_of(cells: Cells, score: Any) -> NDArray[Any]:

@@ -59,9 +59,9 @@ class InnerOuterConformalClassifier(BaseEstimator):  # type: ignore[misc]
     Notes
     -----
     With e = 1 - confidence_level, q_in is the ceil((1 - e / 2)(n + 1))-th smallest of the largest probabilities of
-    labels that calibration examples do not have, q_out the floor((e / 2)(n + 1))-th smallest of the smallest probabilities of
-    labels that they have. An example that has all labels (none) counts with -inf (+inf). The regions of the score
-    ``"linf"`` give such sets from one threshold instead.
+    labels that calibration examples do not have, q_out the floor((e / 2)(n + 1))-th smallest of the smallest
+    probabilities of labels that they have. An example that has all labels (none) counts with -inf (+inf). The regions
+    of the score ``"linf"`` give such sets from one threshold instead.
 
     References
     ----------

@@ -139,7 +139,7 @@ class LabelSetRegion:
     @property
     def n_labels(self) -> int:
         """Number of labels."""
-        return int(self._differences.size)
+        return int(self._best_row.size)
 
     @cached_property
     def _flipped(self) -> NDArray[np.int64]:
@@ -169,20 +169,20 @@ class LabelSetRegion:
     def _best_row(self) -> NDArray[np.bool_]:
         return self._differences < 0
 
-    def _decided(self, value: bool) -> tuple[Any, ...]:
+    def _decided(self, value: bool) -> NDArray[np.int64]:
         decided = np.full(self.n_labels, not self.is_empty)
         decided[self._free] = False
-        return self._named(np.flatnonzero(decided & (self._best_row == value)))
+        return np.flatnonzero(decided & (self._best_row == value))
 
     @property
     def certain(self) -> tuple[Any, ...]:
         """Labels that are in every set of the region."""
-        return self._decided(True)
+        return self._named(self._decided(True))
 
     @property
     def excluded(self) -> tuple[Any, ...]:
         """Labels that are in none."""
-        return self._decided(False)
+        return self._named(self._decided(False))
 
     @property
     def undecided(self) -> tuple[Any, ...]:
@@ -221,12 +221,12 @@ class LabelSetRegion:
                 row[check_integer("labels", label, 0, self.n_labels - 1)] = True
         return row
 
-    def _score(self, row: NDArray[np.bool_]) -> int:
+    def _score(self, row: NDArray[np.bool_]) -> Any:
         if self._one:
             return int(np.where(row, self._one + self._differences, self._one - self._differences).max()) // 2
         return self._best_score + int(np.abs(self._differences[row != self._best_row]).sum())
 
-    def _p(self, score: int) -> float:
+    def _p(self, score: Any) -> float:
         uniforms = None if self._uniform is None else np.asarray(self._uniform)
         return float(self._ranks.p_values(np.asarray(score), uniforms))
 
@@ -244,7 +244,7 @@ class LabelSetRegion:
         return self._p(self._score(self._members(labels)))
 
     def __contains__(self, labels: Iterable[Any]) -> bool:
-        return self._score(self._members(labels)) <= self._threshold
+        return bool(self._score(self._members(labels)) <= self._threshold)
 
     # --------------------------------------------------------------------------------------------------------- all sets
 
@@ -506,8 +506,7 @@ class LabelSetRegion:
         level = f"p > {1 - self.confidence_level:.6g}"
         if self.is_empty:
             return f"empty; {level}"
-        certain = np.flatnonzero(self._best_row & (self._flipped > self._threshold))
-        shown = list_labels(certain, self._names)
+        shown = list_labels(self._decided(True), self._names)
         n = self._free.size
         undecided = f" + {n} undecided" if n else ""
         size = self.size(node_cap=4096)

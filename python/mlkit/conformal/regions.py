@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlkit import _core
 from mlkit._threads import resolve_threads
 from mlkit._validation.params import check_flag, check_integer, check_label_names, check_number
 from mlkit.conformal import _criteria
 from mlkit.conformal._flips import FlipTable
+from mlkit.conformal._quadratic import QuadraticTable
 from mlkit.conformal._ranks import RankTable
 from mlkit.conformal.region import LabelSetRegion
 from mlkit.labels.matrix import LabelMatrix
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _LIMIT = "2GB"
-_NODES = 4096  # of a decision diagram, before bounds have to do
 
 
 class RegionArray:
@@ -63,7 +62,7 @@ class RegionArray:
 
     def __init__(
         self,
-        flips: FlipTable,
+        flips: FlipTable | QuadraticTable,
         ranks: RankTable,
         confidence_level: float,
         uniforms: NDArray[np.float64] | None,
@@ -71,7 +70,7 @@ class RegionArray:
         label_names: Sequence[str] | None,
         n_jobs: int | None,
     ) -> None:
-        self._flips = flips
+        self._flips: Any = flips
         self._ranks = ranks
         self._uniforms = uniforms
         self._allow_empty = allow_empty
@@ -79,14 +78,15 @@ class RegionArray:
         self.confidence_level = confidence_level
         self.label_names = None if label_names is None else tuple(label_names)
         tau = ranks.thresholds(1 - confidence_level, flips.shape[0], uniforms)
-        self._thresholds: NDArray[np.int64] = tau if allow_empty else np.maximum(tau, flips.best)
+        self._thresholds: NDArray[Any] = tau if allow_empty else np.maximum(tau, flips.best)
 
     # -------------------------------------------------------------------------------------------------------- container
 
     @property
     def shape(self) -> tuple[int, int]:
         """``(n_samples, n_labels)``."""
-        return self._flips.shape
+        n, n_labels = self._flips.shape
+        return n, n_labels
 
     @property
     def n_calibration(self) -> int:
@@ -100,16 +100,15 @@ class RegionArray:
         if isinstance(key, slice):
             return self._take(np.arange(len(self))[key])
         i = check_integer("index", key, -len(self), len(self) - 1) % len(self)
-        return LabelSetRegion(
-            self._flips.row(i),
-            int(self._flips.best[i]),
-            int(self._thresholds[i]),
-            self._flips.one,
+        region: LabelSetRegion = self._flips.region(
+            i,
+            self._thresholds[i],
             self._ranks,
             None if self._uniforms is None else float(self._uniforms[i]),
             self.confidence_level,
             self.label_names,
         )
+        return region
 
     def __iter__(self) -> Iterator[LabelSetRegion]:
         return (self[i] for i in range(len(self)))
@@ -154,12 +153,14 @@ class RegionArray:
 
     @cached_property
     def _states(self) -> NDArray[np.uint8]:
-        return _core.conformal.project(self._flips.core, self._thresholds, self._threads)
+        states: NDArray[np.uint8] = self._flips.states(self._thresholds, self._threads)
+        return states
 
     @cached_property
     def _implicit_open(self) -> NDArray[np.bool_]:
         """Rows in which labels that the probabilities do not store are undecided."""
-        return self.is_empty | (self._flips.implicit_flipped() <= self._thresholds)
+        is_open: NDArray[np.bool_] = self.is_empty | (self._flips.implicit_flipped() <= self._thresholds)
+        return is_open
 
     @property
     def certain(self) -> Any:
@@ -201,11 +202,7 @@ class RegionArray:
         confidence which is valid for all labels of an example together. For sparse probabilities only the labels that
         these store are answered.
         """
-        if self._uniforms is None:
-            values = _core.conformal.flip_p_values(self._flips.core, self._ranks.scores, self._threads)
-        else:
-            sizes = self.shape[1] if self._flips.indptr is None else np.diff(self._flips.indptr)
-            values = self._ranks.p_values(self._flips.flipped(), np.repeat(self._uniforms, sizes))
+        values = self._flips.flip_p_values(self._ranks, self._uniforms, self._threads)
         if self._flips.indptr is None:
             return values.reshape(self.shape)
         from scipy.sparse import csr_array
@@ -217,8 +214,7 @@ class RegionArray:
     @property
     def best(self) -> Any:
         """The label set with the largest p-value, in the region or not: bool (n, L)."""
-        nowhere = np.zeros(len(self), bool)
-        return self._flips.answer(self._flips.differences < 0, nowhere, "best", _LIMIT)
+        return self._flips.best_sets()
 
     @property
     def credibility(self) -> NDArray[np.float64]:
@@ -244,7 +240,8 @@ class RegionArray:
 
     @cached_property
     def _cardinalities(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        return _core.conformal.cardinality_bounds(self._flips.core, self._thresholds, self._threads)
+        low, high = self._flips.cardinalities(self._thresholds, self._threads)
+        return low, high
 
     @property
     def min_cardinality(self) -> NDArray[np.int64]:
@@ -274,18 +271,13 @@ class RegionArray:
         exact : ndarray of shape (n_samples,), bool
             Where the two are equal.
         """
-        nodes = 1_000_000 if check_flag("exact", exact) else _NODES
-        lower, upper = self._sizes(nodes, 1 << (14 if exact else 12))
-        return lower, upper, np.asarray(lower == upper, bool)
-
-    def _sizes(self, node_cap: int, n_buckets: int) -> tuple[NDArray[Any], NDArray[Any]]:
-        words = _core.conformal.count_rows(self._flips.core, self._thresholds, node_cap, n_buckets, self._threads)
         bounds = []
-        for column in words:
+        for column in self._flips.sizes(self._thresholds, check_flag("exact", exact), self._threads):
             numbers = np.empty(len(self), object)
             numbers[:] = [int.from_bytes(word, "little") for word in column]
             bounds.append(numbers)
-        return bounds[0], bounds[1]
+        lower, upper = bounds
+        return lower, upper, np.asarray(lower == upper, bool)
 
     @property
     def log10_size(self) -> NDArray[np.float64]:
@@ -294,9 +286,9 @@ class RegionArray:
 
     # ------------------------------------------------------------------------------------------------------- given sets
 
-    def _scores(self, y: Any) -> NDArray[np.int64]:
-        labels = self._known_labels(y)
-        return _core.conformal.score_sets(self._flips.core, labels._core, self._threads)
+    def _scores(self, y: Any) -> NDArray[Any]:
+        scores: NDArray[Any] = self._flips.score_sets(self._known_labels(y), self._threads)
+        return scores
 
     def _known_labels(self, y: Any) -> LabelMatrix:
         has_width = len(getattr(y, "shape", ())) == 2

@@ -56,8 +56,9 @@ class MultiLabelRiskController(BaseEstimator):  # type: ignore[misc]
         probabilities.
     risk : {"fnr", "fdr", "miscoverage", "fp"} or list of (name, level), default="fnr"
         ``"fnr"``: share of the true labels that are missed (0 for an example without labels). ``"miscoverage"``:
-        whether any is missed. ``"fp"``: wrong labels divided by the number of labels. ``"fdr"``: share of the predicted labels
-        that are wrong (0 when none is predicted). A list asks for several risks at once, for ``method="ltt"``.
+        whether any is missed. ``"fp"``: wrong labels divided by the number of labels. ``"fdr"``: share of the
+        predicted labels that are wrong (0 when none is predicted). A list asks for several risks at
+        once, for ``method="ltt"``.
     risk_level : float or sequence of float, default=0.1
         The largest accepted risk; several levels are answered in one pass. Not used with a list of risks.
     method : {"crc", "rcps", "ltt"}, default="crc"
@@ -97,8 +98,8 @@ class MultiLabelRiskController(BaseEstimator):  # type: ignore[misc]
     -----
     Losses of ``"fnr"``, ``"miscoverage"`` and ``"fp"`` jump at observed probabilities only, so that sorting those gives
     the risk at every threshold without a grid: O(T log T) for T true labels. ``"crc"`` takes the largest threshold t
-    with (sum of losses + 1) / (n + 1) <= level. Losses are summed as whole multiples of 2^-40. ``"wsr"`` follows the capital
-    along its whole path and tests each threshold in turn: O(n) for each that is passed.
+    with (sum of losses + 1) / (n + 1) <= level. Losses are summed as whole multiples of 2^-40. ``"wsr"`` follows the
+    capital along its whole path and tests each threshold in turn: O(n) for each that is passed.
 
     References
     ----------

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mlkit import _core
 from mlkit._validation.params import check_choice, check_number, described
 
-__all__ = ["Hamming", "Linf", "Log", "Lp", "Separable"]
+__all__ = ["Hamming", "Linf", "Log", "Lp", "Mahalanobis", "Separable"]
 
 
 def unit_shift(n_labels: int) -> int:
@@ -166,6 +166,38 @@ class Separable:
         return zero, one
 
 
+@dataclass(frozen=True)
+class Mahalanobis:
+    """Length of the errors ``abs(y - p)`` by the inverse of their covariance: errors that often go together are cheap.
+
+    The covariance comes from ``fit(X, y)`` or ``fit_proba(pred_probs, y)``, with examples that are not used for
+    calibration. Scores are squared lengths. Regions are searched, not summed: dense probabilities, some hundred labels.
+
+    Parameters
+    ----------
+    shrinkage : "ledoit_wolf" or float in [0, 1], default="ledoit_wolf"
+        Weight of the mean variance in the covariance; chosen from the errors, or given.
+    errors : {"oof", "training"}, default="oof"
+        With ``prefit=False``, whether ``fit`` takes errors of 5-fold out-of-fold probabilities, which are like those of
+        new examples, or those of its own training examples, which are smaller. A prefit estimator and ``fit_proba`` use
+        the errors of the examples given.
+
+    References
+    ----------
+    .. [1] Katsios, Papadopoulos, "Multi-label conformal prediction with a Mahalanobis distance nonconformity measure",
+       COPA 2024, Eq. (15) and (16).
+
+    Examples
+    --------
+    >>> from mlkit.conformal.scores import Mahalanobis
+    >>> Mahalanobis(shrinkage=0.1)
+    Mahalanobis(shrinkage=0.1, errors='oof')
+    """
+
+    shrinkage: Any = "ledoit_wolf"
+    errors: str = "oof"
+
+
 NAMED: dict[str, Any] = {
     "hamming": Hamming(),
     "l1": Lp(1),
@@ -174,8 +206,9 @@ NAMED: dict[str, Any] = {
     "log": Log(),
     "log_centered": Log(centered=True),
     "lp": Lp(),
+    "mahalanobis": Mahalanobis(),
 }
-KINDS = (Lp, Log, Hamming, Linf, Separable)
+KINDS = (Lp, Log, Hamming, Linf, Mahalanobis, Separable)
 
 
 def resolve_score(score: Any) -> Any:
