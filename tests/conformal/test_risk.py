@@ -11,6 +11,8 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
+from mlkit import _core
+from mlkit._validation.cells import check_cells
 from mlkit.conformal import InnerOuterConformalClassifier, MultiLabelRiskController
 from mlkit.conformal.validity import coverage_test
 from reference import conformal_risk as oracle
@@ -83,6 +85,19 @@ def test_rcps_equals_trying_every_threshold(bound, risk, level):
         rc = MultiLabelRiskController(**options).calibrate_proba(probs, labels)
         passed = oracle.choose("rcps", risk, probs, labels, level, 1 - 0.9, bound)
         check(rc, risk, probs, passed)
+
+
+@pytest.mark.parametrize("decimals", [None, 2, 0])
+def test_jumps_are_sorted_and_ties_stay_in_order(decimals):
+    probs, labels = drawn(0, n=3000, n_labels=6, decimals=decimals)
+    labels[:] = 1
+    probs[0, 0] = -0.0
+    cells = check_cells(labels, probs)
+    p, examples, units = _core.conformal.risk_jumps(*cells.core, _core.conformal.Risk.fnr, 2)
+    order = np.argsort(np.sort(probs, axis=1).ravel(), kind="stable")
+    assert (p == np.sort(probs, axis=1).ravel()[order]).all()
+    assert (examples == np.repeat(np.arange(3000), 6)[order]).all()
+    assert units.sum() == 3000 * 2**40
 
 
 def test_several_levels_in_one_pass():

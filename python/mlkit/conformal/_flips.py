@@ -122,7 +122,7 @@ class FlipTable:
 
     def sizes(self, thresholds: Costs, exact: bool, n_threads: int) -> tuple[list[bytes], list[bytes]]:
         """Bounds on the size of each row's region."""
-        nodes, buckets = (1_000_000, 1 << 14) if exact else (4096, 1 << 12)
+        nodes, buckets = (1_000_000, 1 << 14) if exact else (1024, 1 << 12)
         return _core.conformal.count_rows(self.core, thresholds, nodes, buckets, n_threads)
 
     def score_sets(self, labels: LabelMatrix, n_threads: int) -> Costs:

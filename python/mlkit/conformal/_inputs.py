@@ -48,9 +48,13 @@ def check_known(pred_probs: Any, y: Any, *, label_names: Any, unknown_policy: st
         If they disagree, or cells are unknown and ``unknown_policy`` is "error".
     """
     cells = check_cells(y, pred_probs, label_names=label_names, n_jobs=n_jobs)
-    if unknown_policy == "error" and cells.labels.n_unknown:
+    n_unknown = 0
+    if unknown_policy == "error":
+        positive, negative = cells.labels._count(cells.n_threads)
+        n_unknown = cells.shape[0] * cells.shape[1] - int(positive.sum() + negative.sum())
+    if n_unknown:
         raise ValueError(
-            f"y: expected known cells, got {cells.labels.n_unknown} unknown ones (unknown_policy='marginal' scores the "
+            f"y: expected known cells, got {n_unknown} unknown ones (unknown_policy='marginal' scores the "
             "known labels alone; the guarantee then holds for examples with cells unknown in the same way)"
         )
     return cells

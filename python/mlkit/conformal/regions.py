@@ -262,7 +262,7 @@ class RegionArray:
         ----------
         exact : bool, default=False
             Try harder to count exactly: decision diagrams of up to a million nodes (some 100 MB and a second for each
-            region that needs them) instead of 4096.
+            region that needs them) instead of 1024.
 
         Returns
         -------

@@ -13,6 +13,7 @@
 #include "mlkit/conformal/costs.hpp"
 #include "mlkit/conformal/flips.hpp"
 #include "mlkit/conformal/threshold_bdd.hpp"
+#include "mlkit/core/simd.hpp"
 
 namespace mlkit::conformal {
 
@@ -113,7 +114,10 @@ class CountBracket {
         Index exponent;
     };
     Scaled lower(Cost budget) const {
-        return {budget < over_ ? 0.0 : prefix(budget - over_) * (1 - slack()), exponent_};
+        const double counted = budget < over_ ? 0.0 : prefix(budget - over_);
+        // what rescaling rounds up has grown to less than 2^-200 when it ends: nothing beside 2^-100
+        if (is_rounded_ && counted < 0x1p-100) return {0.0, 0};
+        return {counted * (1 - slack()), exponent_};
     }
     Scaled upper(Cost budget) const { return {prefix(budget + under_) * (1 + slack()), exponent_}; }
 
@@ -135,13 +139,26 @@ class CountBracket {
     void add(std::size_t r) {
         const std::size_t n = counts_.size();
         if (r >= n) return;
-        double most = 0.0;
-        for (std::size_t b = n; b-- > r;) {
-            counts_[b] += counts_[b - r];
-            most = std::max(most, counts_[b]);
+        if (r == 0) {
+            for (double& c : counts_) c *= 2.0;
+        } else {  // from the top in runs of at most r, so that what is read has not been written yet
+            for (std::size_t end = n; end > r;) {
+                const std::size_t begin = end - std::min(r, end - r);
+                double* to = counts_.data() + begin;
+                const double* from = to - r;
+                const std::size_t length = end - begin;
+                if (length < 4) {
+                    for (std::size_t k = 0; k < length; ++k) to[k] += from[k];
+                } else {
+                    simd::add_to(to, from, static_cast<Index>(length));
+                }
+                end = begin;
+            }
         }
-        if (most < 0x1p900) return;
-        for (double& c : counts_) {  // a share of 2^-1700 that is lost or rounded up is below what `slack` allows for
+        if (++n_doubled_ < 800) return;
+        n_doubled_ = 0;
+        if (*std::max_element(counts_.begin(), counts_.end()) < 0x1p100) return;
+        for (double& c : counts_) {  // rounded up where they would vanish: upper bounds stay upper bounds
             if (c > 0.0) c = std::max(c * 0x1p-800, std::numeric_limits<double>::min());
         }
         exponent_ += 800;
@@ -161,6 +178,7 @@ class CountBracket {
     Cost width_ = 1, over_ = 0, under_ = 0;
     std::vector<double> counts_;
     Index exponent_ = 0;
+    int n_doubled_ = 0;  // each item at most doubles the counts
     bool is_rounded_ = false;
 };
 
