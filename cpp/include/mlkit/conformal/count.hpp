@@ -29,15 +29,27 @@ struct SizeBound {
 
 /// Ascending sums of all subsets, those above `most` left out; nothing when more than `list_cap` would be kept.
 inline std::optional<std::vector<Cost>> subset_sums(const std::vector<Cost>& costs, Cost most, Index list_cap) {
-    std::vector<Cost> sums{0}, moved, merged;
+    std::vector<Cost> sums{0}, merged;
+    const std::size_t room = std::size_t{1} << std::min<std::size_t>(costs.size(), 12);
+    sums.reserve(room);
+    merged.reserve(room);
     for (const Cost d : costs) {
-        moved.clear();
-        for (const Cost s : sums) {
-            if (s > most - d) break;
-            moved.push_back(s + d);
+        const std::size_t n = sums.size();
+        const auto n_moved =
+            static_cast<std::size_t>(std::upper_bound(sums.begin(), sums.end(), most - d) - sums.begin());
+        merged.resize(n + n_moved);
+        const Cost* from = sums.data();
+        Cost* to = merged.data();
+        std::size_t kept = 0, moved = 0;
+        while (kept < n && moved < n_moved) {  // without a branch on which is next: that is a coin toss
+            const Cost a = from[kept], b = from[moved] + d;
+            const bool takes_moved = b < a;
+            *to++ = takes_moved ? b : a;
+            moved += takes_moved;
+            kept += !takes_moved;
         }
-        merged.resize(sums.size() + moved.size());
-        std::merge(sums.begin(), sums.end(), moved.begin(), moved.end(), merged.begin());
+        for (; kept < n; ++kept) *to++ = from[kept];
+        for (; moved < n_moved; ++moved) *to++ = from[moved] + d;
         sums.swap(merged);
         if (static_cast<Index>(sums.size()) > list_cap) return std::nullopt;
     }
