@@ -9,6 +9,7 @@
 namespace py = pybind11;
 
 namespace mlkit::bindings {
+void register_conformal(py::module_& m);
 void register_labels(py::module_& m);
 void register_metrics(py::module_& m);
 void register_quality(py::module_& m);
@@ -35,9 +36,11 @@ PYBIND11_MODULE(_core, m) {
             MLKIT_TEXT(EIGEN_WORLD_VERSION) "." MLKIT_TEXT(EIGEN_MAJOR_VERSION) "." MLKIT_TEXT(EIGEN_MINOR_VERSION);
         return info;
     });
+    auto conformal = m.def_submodule("conformal");
     auto labels = m.def_submodule("labels");
     auto metrics = m.def_submodule("metrics");
     auto quality = m.def_submodule("quality");
+    mlkit::bindings::register_conformal(conformal);
     mlkit::bindings::register_labels(labels);
     mlkit::bindings::register_metrics(metrics);
     mlkit::bindings::register_quality(quality);

@@ -3,8 +3,8 @@
 Given a label matrix and any model's probabilities: which labels are wrong, which label sets can be trusted, how the
 label space is structured, how good the model is.
 
-Rooms are attributes, loaded on first use: ``mlkit.labels``, ``mlkit.quality``, ``mlkit.metrics``, ``mlkit.datasets``,
-``mlkit.compat``.
+Rooms are attributes, loaded on first use: ``mlkit.labels``, ``mlkit.quality``, ``mlkit.conformal``, ``mlkit.metrics``,
+``mlkit.datasets``, ``mlkit.compat``.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 from mlkit._core import __version__
 
 if TYPE_CHECKING:
-    from mlkit import compat, datasets, labels, metrics, quality
+    from mlkit import compat, conformal, datasets, labels, metrics, quality
     from mlkit._build_info import show_versions
     from mlkit.metrics.evaluate import evaluate
     from mlkit.metrics.report import EvaluationReport
     from mlkit.quality.audit import audit
     from mlkit.quality.label_audit import LabelAudit
 
-_ROOMS = ("compat", "datasets", "labels", "metrics", "quality")
+_ROOMS = ("compat", "conformal", "datasets", "labels", "metrics", "quality")
 _NAMES = {
     "audit": "mlkit.quality.audit",
     "EvaluationReport": "mlkit.metrics.report",
@@ -37,6 +37,7 @@ __all__ = [
     "__version__",
     "audit",
     "compat",
+    "conformal",
     "datasets",
     "evaluate",
     "labels",

@@ -1,3 +1,4 @@
+from mlkit._core import conformal as conformal
 from mlkit._core import labels as labels
 from mlkit._core import metrics as metrics
 from mlkit._core import quality as quality

@@ -31,6 +31,11 @@ MLKIT_CLONES [[maybe_unused]] static void add_units(std::uint64_t* sums, const d
     for (Index j = 0; j < n; ++j) sums[j] += fixed_point::units(p[j]);
 }
 
+/// to[j] += from[j]; the two do not overlap.
+MLKIT_CLONES [[maybe_unused]] static void add_to(double* __restrict to, const double* __restrict from, Index n) {
+    for (Index j = 0; j < n; ++j) to[j] += from[j];
+}
+
 /// one[j] += p[j] >= cut_one[j], zero[j] += p[j] <= cut_zero[j].
 MLKIT_CLONES [[maybe_unused]] static void count_guesses(Index* one, Index* zero, const double* p, const double* cut_one,
                                                         const double* cut_zero, Index n) {

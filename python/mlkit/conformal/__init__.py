@@ -1,0 +1,24 @@
+"""Which label sets can be trusted: conformal prediction for all 2^L label sets, exact for a thousand labels."""
+
+from mlkit.conformal import scores, validity
+from mlkit.conformal._inputs import ConformalWarning
+from mlkit.conformal.classifier import LabelPowersetConformalClassifier
+from mlkit.conformal.inner_outer import InnerOuterConformalClassifier, InnerOuterSets
+from mlkit.conformal.region import LabelSetRegion, SetList, SizeBound
+from mlkit.conformal.regions import RegionArray
+from mlkit.conformal.risk import MultiLabelRiskController, RiskCurve
+
+__all__ = [
+    "ConformalWarning",
+    "InnerOuterConformalClassifier",
+    "InnerOuterSets",
+    "LabelPowersetConformalClassifier",
+    "LabelSetRegion",
+    "MultiLabelRiskController",
+    "RegionArray",
+    "RiskCurve",
+    "SetList",
+    "SizeBound",
+    "scores",
+    "validity",
+]

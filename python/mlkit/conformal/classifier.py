@@ -1,0 +1,389 @@
+"""Label-powerset inductive conformal prediction."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, clone
+from sklearn.exceptions import NotFittedError
+from sklearn.utils import check_random_state
+
+from mlkit import _core
+from mlkit._threads import resolve_threads
+from mlkit._validation.cells import Cells
+from mlkit._validation.params import check_choice, check_flag, check_number, described
+from mlkit.conformal._flips import flip_table, own_units
+from mlkit.conformal._inputs import ConformalWarning, check_known, check_probs
+from mlkit.conformal._quadratic import QuadraticForm, QuadraticTable, fit_form, score_cells
+from mlkit.conformal._ranks import RankTable, snapped
+from mlkit.conformal.regions import RegionArray
+from mlkit.conformal.scores import Mahalanobis, Separable, resolve_score
+
+_OPEN = {"open_low": True, "open_high": True}
+
+
+class LabelPowersetConformalClassifier(BaseEstimator):  # type: ignore[misc]
+    """Label sets with a guarantee: which of all 2^L sets the calibration data do not rule out.
+
+    Around any multi-label classifier, or on probabilities alone. Calibration needs examples that the model was not
+    trained on. A region is never enumerated: its certain and excluded labels, p-values and membership cost O(L) for any
+    L, its size is counted exactly or bounded with a certificate, its sets come one by one by p-value.
+
+    Parameters
+    ----------
+    estimator : estimator with ``predict_proba``, optional
+        None: ``X`` holds the probabilities themselves.
+    prefit : bool, default=True
+        Whether the estimator is fitted already; if not, ``fit`` fits a clone.
+    score : str or object of mlkit.conformal.scores, default="log"
+        How strange a label set is: ``"log"``, ``"log_centered"``, ``"l1"``, ``"l2"``, ``"lp"`` (``Lp(phi=2)``),
+        ``"linf"``, ``"hamming"``, ``"mahalanobis"`` (after ``fit`` or ``fit_proba``).
+    confidence_level : float in (0, 1), default=0.9
+        Of the regions; every prediction method can be asked for another.
+    smoothing : bool, default=False
+        Break ties by chance, for coverage that is exact instead of at least ``confidence_level``.
+    allow_empty : bool, default=True
+        Whether a region may hold no set (for an example unlike the calibration examples); if not, the best set is
+        added.
+    unknown_policy : {"error", "marginal"}, default="error"
+        Unknown calibration labels: refuse them, or score the known labels alone. The guarantee then holds only for
+        examples whose labels are unknown in the same way; for fully labelled ones regions are too small.
+    n_jobs : int, optional
+        See :func:`mlkit.quality.find_label_issues`.
+    random_state : int, RandomState or None
+        For ``smoothing``.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        The fitted estimator, if there is one.
+    calibration_scores_ : ndarray of shape (n_calibration_,), int64 or float64
+        Scores of the calibration examples in their order; whole multiples of 2^-40 or so for sums.
+    n_calibration_ : int
+    n_labels_ : int
+    form_ : object
+        What ``"mahalanobis"`` has learned: ``precision`` (n_labels, n_labels), ``condition`` of the covariance.
+    label_names_ : tuple of str or None
+
+    Notes
+    -----
+    The p-value of a label set is (1 + number of calibration scores that are at least its score) / (n + 1) [1]_, the
+    region all sets whose p-value exceeds 1 - confidence_level. Costs of labels are whole numbers, so that ties are ties
+    and every way to add them up agrees. Fewer than 1 / (1 - confidence_level) - 1 calibration examples rule nothing
+    out: the region is every label set, with a :class:`ConformalWarning`. O(n_samples * n_labels) time.
+
+    References
+    ----------
+    .. [1] Papadopoulos, "A cross-conformal predictor for multi-label classification", 2014; Katsios, Papadopoulos,
+       "Multi-label conformal prediction with a Mahalanobis distance nonconformity measure", COPA 2024.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mlkit.conformal import LabelPowersetConformalClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> probs = rng.beta(0.2, 0.6, (600, 8))
+    >>> y = rng.random(probs.shape) < probs
+    >>> clf = LabelPowersetConformalClassifier(confidence_level=0.9)
+    >>> clf = clf.conformalize_proba(probs[:500], y[:500])
+    >>> regions = clf.predict_region_proba(probs[500:])
+    >>> regions[0]
+    {} + 5 undecided; 9 sets; p > 0.1
+    >>> float(regions.contains(y[500:]).mean())
+    0.87
+    """
+
+    def __init__(
+        self,
+        estimator: Any = None,
+        *,
+        prefit: bool = True,
+        score: Any = "log",
+        confidence_level: float = 0.9,
+        smoothing: bool = False,
+        allow_empty: bool = True,
+        unknown_policy: str = "error",
+        n_jobs: int | None = None,
+        random_state: Any = None,
+    ) -> None:
+        self.estimator = estimator
+        self.prefit = prefit
+        self.score = score
+        self.confidence_level = confidence_level
+        self.smoothing = smoothing
+        self.allow_empty = allow_empty
+        self.unknown_policy = unknown_policy
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    # -------------------------------------------------------------------------------------------------------------- fit
+
+    def _check(self) -> Any:
+        check_number("confidence_level", self.confidence_level, 0, 1, **_OPEN)
+        for name in ("prefit", "smoothing", "allow_empty"):
+            check_flag(name, getattr(self, name))
+        check_choice("unknown_policy", self.unknown_policy, ("error", "marginal"))
+        resolve_threads(self.n_jobs)
+        return resolve_score(self.score)
+
+    def fit(self, X: Any, y: Any) -> LabelPowersetConformalClassifier:
+        """Fit a clone of the estimator, unless ``prefit``.
+
+        Parameters
+        ----------
+        X : array-like
+            Training examples, of any form that the estimator takes.
+        y : labels of shape (n_samples, n_labels)
+
+        Returns
+        -------
+        self : LabelPowersetConformalClassifier
+        """
+        score = self._check()
+        if self.estimator is not None:
+            self.estimator_ = self.estimator if self.prefit else clone(self.estimator).fit(X, y)
+        if isinstance(score, Mahalanobis):
+            if self.estimator is not None and not self.prefit and score.errors == "oof":
+                from sklearn.model_selection import cross_val_predict
+
+                return self.fit_proba(cross_val_predict(self.estimator, X, y, cv=5, method="predict_proba"), y)
+            return self.fit_proba(self._probabilities(X), y)
+        return self
+
+    def fit_proba(self, pred_probs: Any, y: Any) -> LabelPowersetConformalClassifier:
+        """Fit what a score learns from errors: the covariance of ``"mahalanobis"``; other scores learn nothing.
+
+        Parameters
+        ----------
+        pred_probs : array-like of shape (n_samples, n_labels)
+            Of examples that are not used for calibration.
+        y : labels of shape (n_samples, n_labels)
+
+        Returns
+        -------
+        self : LabelPowersetConformalClassifier
+        """
+        score = self._check()
+        if isinstance(score, Mahalanobis):
+            cells = check_known(pred_probs, y, label_names=None, unknown_policy="error", n_jobs=self.n_jobs)
+            self.form_ = fit_form(cells, score)
+        return self
+
+    def _probabilities(self, X: Any) -> Any:
+        if self.estimator is None:
+            return X
+        if self.prefit:
+            return self.estimator.predict_proba(X)
+        if not hasattr(self, "estimator_"):
+            raise NotFittedError("estimator: expected a fitted estimator, got prefit=False and no fit (call fit first)")
+        return self.estimator_.predict_proba(X)
+
+    def conformalize(self, X: Any, y: Any) -> LabelPowersetConformalClassifier:
+        """Calibrate with examples that the estimator has not seen.
+
+        Parameters
+        ----------
+        X : array-like
+            Calibration examples; the probabilities themselves when there is no estimator.
+        y : labels of shape (n_samples, n_labels)
+            Their true label sets.
+
+        Returns
+        -------
+        self : LabelPowersetConformalClassifier
+
+        Warns
+        -----
+        ConformalWarning
+            If there are too few examples for the level, or all scores are equal.
+        """
+        return self.conformalize_proba(self._probabilities(X), y)
+
+    def conformalize_proba(self, pred_probs: Any, y: Any) -> LabelPowersetConformalClassifier:
+        """Calibrate with the probabilities of examples that the model has not seen.
+
+        Parameters
+        ----------
+        pred_probs : array-like of shape (n_samples, n_labels)
+            Dense or sparse; see :func:`mlkit.quality.find_label_issues`.
+        y : labels of shape (n_samples, n_labels)
+
+        Returns
+        -------
+        self : LabelPowersetConformalClassifier
+
+        Warns
+        -----
+        ConformalWarning
+            As :meth:`conformalize`.
+        """
+        score = self._check()
+        cells = check_known(pred_probs, y, label_names=None, unknown_policy=self.unknown_policy, n_jobs=self.n_jobs)
+        self.calibration_scores_ = self._scores_of(cells, score)
+        self.n_calibration_, self.n_labels_ = cells.shape
+        self.label_names_ = cells.label_names
+        self._ranks = RankTable(self.calibration_scores_)
+        self._warn()
+        return self
+
+    def _warn(self) -> None:
+        n, significance = self.n_calibration_, 1 - self.confidence_level
+        if snapped(significance, n) < 1:
+            enough = math.ceil(1 / significance - 1e-9) - 1
+            warnings.warn(
+                f"n_calibration: expected at least {enough} examples for confidence_level={self.confidence_level:g}, "
+                f"got {n} (regions hold every label set)",
+                ConformalWarning,
+                stacklevel=3,
+            )
+        if n > 1 and self._ranks.scores[0] == self._ranks.scores[-1]:
+            warnings.warn(
+                f"y: expected scores that differ, got {n} equal ones (regions cover more than asked for; "
+                "smoothing=True breaks ties by chance)",
+                ConformalWarning,
+                stacklevel=3,
+            )
+
+    # ---------------------------------------------------------------------------------------------------------- predict
+
+    def _check_calibrated(self) -> None:
+        if not hasattr(self, "_ranks"):
+            raise NotFittedError(
+                f"{type(self).__name__}: expected a calibrated classifier "
+                "(call conformalize or conformalize_proba first)"
+            )
+
+    def predict_region(self, X: Any, confidence_level: Any = None) -> Any:
+        """Prediction regions of examples.
+
+        Parameters
+        ----------
+        X : array-like
+            Examples; the probabilities themselves when there is no estimator.
+        confidence_level : float or sequence of float, optional
+            Default: that of the constructor.
+
+        Returns
+        -------
+        RegionArray or list of RegionArray
+            One for each level asked for.
+        """
+        self._check_calibrated()
+        return self.predict_region_proba(self._probabilities(X), confidence_level)
+
+    def predict_region_proba(self, pred_probs: Any, confidence_level: Any = None) -> Any:
+        """Prediction regions from probabilities.
+
+        Parameters
+        ----------
+        pred_probs : array-like of shape (n_samples, n_labels)
+        confidence_level : float or sequence of float, optional
+
+        Returns
+        -------
+        RegionArray or list of RegionArray
+        """
+        self._check_calibrated()
+        score = self._check()
+        levels: Any = self.confidence_level if confidence_level is None else confidence_level
+        many = isinstance(levels, (list, tuple, np.ndarray))
+        checked = [check_number("confidence_level", x, 0, 1, **_OPEN) for x in (levels if many else [levels])]
+        if not checked:
+            raise ValueError(f"confidence_level: expected at least one number, got {described(levels)}")
+        probs = check_probs(pred_probs, self.n_labels_, self.label_names_, self.n_jobs)
+        table: Any
+        if isinstance(score, Mahalanobis):
+            table = QuadraticTable(probs, self._form(self.n_labels_), resolve_threads(self.n_jobs))
+        else:
+            table = flip_table(probs, score, resolve_threads(self.n_jobs))
+        uniforms = None
+        if self.smoothing:
+            uniforms = check_random_state(self.random_state).uniform(size=probs.shape[0])
+        first = RegionArray(
+            table, self._ranks, checked[0], uniforms, bool(self.allow_empty), self.label_names_, self.n_jobs
+        )
+        return [first, *(first.at(level) for level in checked[1:])] if many else first
+
+    def predict(self, X: Any) -> Any:
+        """Forced prediction: the label set with the largest p-value.
+
+        Parameters
+        ----------
+        X : array-like
+
+        Returns
+        -------
+        ndarray or csr_array of shape (n_samples, n_labels), int8
+        """
+        return self.predict_region(X).best.astype(np.int8)
+
+    def p_values(self, X: Any, y: Any) -> NDArray[np.float64]:
+        """P-value of one label set for each example.
+
+        Parameters
+        ----------
+        X : array-like
+        y : labels of shape (n_samples, n_labels)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), float64
+        """
+        self._check_calibrated()
+        return self.p_values_proba(self._probabilities(X), y)
+
+    def p_values_proba(self, pred_probs: Any, y: Any) -> NDArray[np.float64]:
+        """P-value of one label set for each example, from probabilities.
+
+        Parameters
+        ----------
+        pred_probs : array-like of shape (n_samples, n_labels)
+        y : labels of shape (n_samples, n_labels)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), float64
+        """
+        self._check_calibrated()
+        score = self._check()
+        cells = check_known(pred_probs, y, label_names=self.label_names_, unknown_policy="error", n_jobs=self.n_jobs)
+        if cells.shape[1] != self.n_labels_:
+            raise ValueError(
+                f"pred_probs: expected {self.n_labels_} labels (columns) as in calibration, got shape {cells.shape}"
+            )
+        uniforms = None
+        if self.smoothing:
+            uniforms = check_random_state(self.random_state).uniform(size=cells.shape[0])
+        return self._ranks.p_values(self._scores_of(cells, score), uniforms)
+
+    def _form(self, n_labels: int) -> QuadraticForm:
+        if not hasattr(self, "form_"):
+            raise NotFittedError(
+                "score: expected a fitted covariance for 'mahalanobis' (call fit or fit_proba with examples that "
+                "are not used for calibration)"
+            )
+        if self.form_.n_labels != n_labels:
+            raise ValueError(f"pred_probs: expected {self.form_.n_labels} labels as in fit, got {n_labels}")
+        return self.form_
+
+    def _scores_of(self, cells: Cells, score: Any) -> NDArray[Any]:
+        if isinstance(score, Mahalanobis):
+            return score_cells(cells, self._form(cells.shape[1]))
+        return _scores_of(cells, score)
+
+
+def _scores_of(cells: Cells, score: Any) -> NDArray[Any]:
+    """Scores of each example's known labels."""
+    if not isinstance(score, Separable):
+        return _core.conformal.score_cells(*cells.core, score._rule(cells.shape[1]), cells.n_threads)
+    if cells.probs.is_sparse:
+        raise ValueError("score: expected dense pred_probs with a score of your own, got a sparse matrix")
+    scores = np.empty(cells.shape[0], np.int64)
+    for rows, zero, one in own_units(cells.probs, score):
+        given = cells.labels._rows(rows.start, rows.stop).to_dense(memory_limit=None)
+        scores[rows] = np.where(given == 1, one, np.where(given == 0, zero, 0)).sum(axis=1)
+    return scores

@@ -1,0 +1,174 @@
+"""Ways to count and walk a region agree where no oracle can follow."""
+
+from __future__ import annotations
+
+import itertools
+import time
+import tracemalloc
+from math import comb
+
+import numpy as np
+import pytest
+
+from mlkit import _core
+from mlkit.conformal import LabelPowersetConformalClassifier
+
+core = _core.conformal
+
+
+def drawn(n_labels: int, n: int, a: float, b: float, seed: int = 0):
+    rng = np.random.default_rng(seed)
+    probs = rng.beta(a, b, (n, n_labels))
+    return probs, rng.random(probs.shape) < probs
+
+
+def subset_sums(costs):
+    sums = [0]
+    for d in costs:
+        sums += [s + d for s in sums]
+    return np.sort(sums)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_counts_of_subsets_equal_those_of_all_sums(seed):
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(0, 13))
+    costs = np.sort(rng.integers(0, [3, 50, 2**45][seed % 3], n))
+    sums = subset_sums(costs.tolist())
+    for budget in {0, 1, int(sums[-1]), int(sums[-1]) + 1, *rng.integers(0, int(sums[-1]) + 2, 8).tolist()}:
+        expected = int(np.searchsorted(sums, budget, side="right"))
+        assert core.count_one_by_one(costs, budget) == expected
+        assert core.count_in_halves(costs, budget, 1 << 20) == expected
+        root, *_, words = core.threshold_bdd(costs[::-1].copy(), budget, 10**6)
+        counted = 2**n if root == -2 else int.from_bytes(words[root].tobytes(), "little")
+        assert counted == expected
+        for n_buckets in (1, 7, 4096):
+            lower, upper = (int.from_bytes(b, "little") for b in core.count_bracket(costs, budget, n_buckets))
+            assert lower <= expected <= upper
+        for walk in (core.DepthFirst(costs, budget, False), core.ByCost(costs, budget, False)):
+            spent, bounds, members = walk.take(10**6)
+            assert np.sort(spent).tolist() == sums[:expected].tolist()
+            assert [int(costs[members[b:e]].sum()) for b, e in itertools.pairwise(bounds)] == spent.tolist()
+            assert walk.take(10)[0].size == 0
+
+
+def test_a_walk_can_be_stopped_and_taken_up_again():
+    costs = np.sort(np.random.default_rng(0).integers(0, 100, 12))
+    for kind in (core.DepthFirst, core.ByCost):
+        whole = kind(costs, 150, False).take(10**6)[0]
+        parts, walk = [], kind(costs, 150, False)
+        while (part := walk.take(7)[0]).size:
+            parts.append(part)
+        assert np.concatenate(parts).tolist() == whole.tolist()
+
+
+def test_regions_of_54_labels_are_counted_exactly():
+    # the power set of 54 labels holds 1.8e16 sets
+    probs, labels = drawn(54, 1200, 0.1, 0.9)
+    clf = LabelPowersetConformalClassifier(score="log").conformalize_proba(probs[:1000], labels[:1000])
+    regions = clf.predict_region_proba(probs[1000:])
+    lower, upper, exact = regions.size()
+    assert exact.all()
+    assert max(upper) > 10**4
+    for i, region in enumerate(regions):
+        n = region.count()
+        assert n == lower[i] == upper[i] == sum(region.cardinality_histogram())
+        if n <= 2_000_000:
+            assert core.count_one_by_one(region._costs, region._budget) == n
+        assert core.count_in_halves(region._costs, region._budget, 1 << 22) == n
+        for labels_ in region.sample(2, random_state=i):
+            assert region.unrank(region.rank(labels_)) == labels_
+            assert labels_ in region
+        frequency = region.inclusion_frequency()
+        assert (frequency == 1)[list(region.certain)].all()
+        assert not frequency[list(region.excluded)].any()
+        sizes = region.cardinality_histogram()
+        assert sum(frequency) * n == pytest.approx(sum(k * c for k, c in enumerate(sizes)))
+        cards = np.flatnonzero(sizes)
+        assert (cards[0], cards[-1]) == (regions.min_cardinality[i], regions.max_cardinality[i])
+
+
+def test_uncertain_regions_of_54_labels_are_counted_exactly():
+    probs, labels = drawn(54, 502, 0.3, 2.0, seed=3)
+    clf = LabelPowersetConformalClassifier(score="l2").conformalize_proba(probs[:500], labels[:500])
+    for region in clf.predict_region_proba(probs[500:]):
+        size = region.size()
+        assert size.exact
+        assert size.lower > 10**7
+        bracket = core.count_bracket(region._costs, region._budget, 4096)
+        lower, upper = (int.from_bytes(words, "little") for words in bracket)
+        assert lower < size.lower < upper <= 1.5 * lower
+        assert sum(region.cardinality_histogram()) == size.lower
+
+
+def test_a_whole_power_set_is_counted_exactly():
+    probs, labels = drawn(54, 60, 0.1, 0.9)
+    clf = LabelPowersetConformalClassifier(confidence_level=0.9).conformalize_proba(probs[:50], labels[:50])
+    [region] = clf.predict_region_proba(probs[50:51], 0.99)
+    assert region.is_trivial
+    assert region.count() == 2**54
+    assert region.cardinality_histogram() == [comb(54, k) for k in range(55)]
+    assert region.inclusion_frequency().tolist() == [0.5] * 54
+    assert region.rank(region.unrank(2**53 + 12345)) == 2**53 + 12345
+
+
+@pytest.mark.filterwarnings("ignore::mlkit.conformal.ConformalWarning")
+def test_a_thousand_labels_are_decided_and_bracketed():
+    probs, labels = drawn(1000, 220, 0.004, 0.3)
+    clf = LabelPowersetConformalClassifier(score="log").conformalize_proba(probs[:200], labels[:200])
+    regions = clf.predict_region_proba(probs[200:])
+    lower, upper, _ = regions.size()
+    assert (lower >= 1).all()
+    assert (lower <= upper).all()
+    assert (regions.certain.sum(axis=1) + regions.excluded.sum(axis=1)).min() > 500
+    assert regions.contains(labels[200:]).mean() > 0.7
+    for i in (0, 1):
+        exact = regions[i].size()
+        assert exact.exact
+        assert lower[i] <= exact.lower <= upper[i]
+        for labels_ in regions[i].sample(1, random_state=i):
+            assert regions[i].unrank(regions[i].rank(labels_)) == labels_
+    found = regions.evaluate(labels[200:])
+    assert found["S_excess_lower"] <= found["S_excess"]
+
+
+def test_a_region_that_explodes_is_bracketed_in_little_time_and_memory():
+    probs, labels = drawn(100, 3003, 0.6, 1.6)
+    clf = LabelPowersetConformalClassifier(score="l2", confidence_level=0.999)
+    regions = clf.conformalize_proba(probs[:3000], labels[:3000]).predict_region_proba(probs[3000:])
+    tracemalloc.start()
+    begin = time.perf_counter()
+    lower, upper, exact = regions.size()
+    assert time.perf_counter() - begin < 10
+    assert tracemalloc.get_traced_memory()[1] < 100e6
+    tracemalloc.stop()
+    assert min(lower) > 10**15
+    assert not exact.any()
+    assert (upper / lower).max() < 2
+    first = regions[0].top(100)
+    assert first.truncated
+    assert len(first.sets) == 100
+    assert first.next_p_value <= first.p_values[-1]
+    assert first.n_left.lower > 10**15
+    with pytest.raises(ValueError, match="too many to count exactly"):
+        len(regions[0])
+
+
+def test_brackets_of_thousands_of_labels_leave_the_range_of_doubles_unharmed():
+    costs = np.sort(np.random.default_rng(0).integers(2**30, 2**34, 3000))
+    lower, upper = (int.from_bytes(b, "little") for b in core.count_bracket(costs, int(costs.sum()) // 2, 4096))
+    assert 2**2900 < lower < upper <= 2**3000
+    # by symmetry half of all subsets fit half of the sum, give or take those at the middle
+    assert lower < 2**2999 < upper
+
+
+def test_lists_of_a_large_region_come_by_p_value():
+    probs, labels = drawn(200, 1001, 0.05, 0.9)
+    clf = LabelPowersetConformalClassifier(score="log").conformalize_proba(probs[:1000], labels[:1000])
+    [region] = clf.predict_region_proba(probs[1000:])
+    listed = region.top(500)
+    assert (np.diff(listed.p_values) <= 0).all()
+    assert len(set(listed.sets)) == len(listed.sets)
+    assert all(labels_ in region for labels_ in listed.sets[:20])
+    assert [region.p_value(labels_) for labels_ in listed.sets[:20]] == listed.p_values[:20].tolist()
+    assert listed.n_left.lower + len(listed.sets) == region.size().lower

@@ -1,0 +1,349 @@
+"""Thresholds equal those of trying every one; the promises are kept where the truth is known."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+
+from mlkit import _core
+from mlkit._validation.cells import check_cells
+from mlkit.conformal import InnerOuterConformalClassifier, MultiLabelRiskController
+from mlkit.conformal.validity import coverage_test
+from reference import conformal_risk as oracle
+
+MONOTONE = ("fnr", "miscoverage", "fp")
+
+
+def drawn(seed, n=60, n_labels=5, decimals=None, shape=(0.4, 0.9)):
+    rng = np.random.default_rng(seed)
+    probs = rng.beta(*shape, (n, n_labels))
+    labels = (rng.random(probs.shape) < probs).astype(int)
+    if decimals is not None:
+        probs = probs.round(decimals)
+        labels[0], labels[1] = 0, 1
+    return probs, labels
+
+
+@pytest.mark.parametrize("risk", MONOTONE)
+@pytest.mark.parametrize("decimals", [None, 1])
+def test_the_curve_is_the_risk_at_every_threshold(risk, decimals):
+    probs, labels = drawn(0, decimals=decimals)
+    rc = MultiLabelRiskController(risk=risk).calibrate_proba(probs, labels)
+    for t, value in zip(*rc.risk_curve_):
+        if risk != "fp" or t > 0:
+            assert value == pytest.approx(float(oracle.total(risk, probs, labels, t)) / len(probs), abs=1e-11)
+    between = (rc.risk_curve_.thresholds[2] + rc.risk_curve_.thresholds[3]) / 2
+    expected = float(oracle.total(risk, probs, labels, between)) / len(probs)
+    assert rc.risk_curve_.risks[3] == pytest.approx(expected, abs=1e-11)
+
+
+def check(rc, risk, probs, passed):
+    if not passed:
+        assert not rc.feasible_
+        assert rc.thresholds_ == (math.inf if risk == "fp" else 0.0)
+        return
+    assert rc.feasible_
+    if risk == "fp":  # anything above the next lower probability of a wrong label makes the same sets
+        assert ((probs >= rc.thresholds_) <= (probs >= passed[-1]) | (probs < passed[-1])).all()
+        assert rc.thresholds_ <= passed[-1]
+    else:
+        assert rc.thresholds_ == passed[-1]
+
+
+@pytest.mark.parametrize("level", ["0.02", "0.1", "0.25", "0.5", "0.95"])
+@pytest.mark.parametrize("risk", MONOTONE)
+@pytest.mark.parametrize("decimals", [None, 1])
+def test_crc_equals_trying_every_threshold(risk, level, decimals):
+    for seed, n in ((0, 60), (1, 9), (2, 1)):
+        probs, labels = drawn(seed, n=max(n, 2 if decimals else 1), decimals=decimals)
+        rc = MultiLabelRiskController(risk=risk, risk_level=float(level)).calibrate_proba(probs, labels)
+        passed = oracle.choose("crc", risk, probs, labels, level)
+        check(rc, risk, probs, passed)
+        if risk == "fp" and passed:
+            assert oracle.certified("crc", risk, probs, labels, rc.thresholds_, level, 0, "")
+            below = float(np.nextafter(rc.thresholds_, 0))
+            assert below == 0 or not oracle.certified("crc", risk, probs, labels, below, level, 0, "")
+
+
+@pytest.mark.parametrize("bound", ["hoeffding_bentkus", "hoeffding", "binomial", "wsr"])
+@pytest.mark.parametrize("risk", MONOTONE)
+@pytest.mark.parametrize("level", ["0.15", "0.4"])
+def test_rcps_equals_trying_every_threshold(bound, risk, level):
+    options = {"risk": risk, "risk_level": float(level), "method": "rcps", "confidence_level": 0.9, "bound": bound}
+    if bound == "binomial" and risk != "miscoverage":
+        with pytest.raises(ValueError, match="bound: expected another one than 'binomial'"):
+            MultiLabelRiskController(**options).calibrate_proba(*drawn(0))
+        return
+    for seed in range(3):
+        probs, labels = drawn(seed, decimals=1 if seed else None)
+        rc = MultiLabelRiskController(**options).calibrate_proba(probs, labels)
+        passed = oracle.choose("rcps", risk, probs, labels, level, 1 - 0.9, bound)
+        check(rc, risk, probs, passed)
+
+
+@pytest.mark.parametrize("decimals", [None, 2, 0])
+def test_jumps_are_sorted_and_ties_stay_in_order(decimals):
+    probs, labels = drawn(0, n=3000, n_labels=6, decimals=decimals)
+    labels[:] = 1
+    probs[0, 0] = -0.0
+    cells = check_cells(labels, probs)
+    p, examples, units = _core.conformal.risk_jumps(*cells.core, _core.conformal.Risk.fnr, 2)
+    order = np.argsort(np.sort(probs, axis=1).ravel(), kind="stable")
+    assert (p == np.sort(probs, axis=1).ravel()[order]).all()
+    assert (examples == np.repeat(np.arange(3000), 6)[order]).all()
+    assert units.sum() == 3000 * 2**40
+
+
+def test_several_levels_in_one_pass():
+    probs, labels = drawn(0, n=200)
+    levels = [0.001, 0.1, 0.3]
+    rc = MultiLabelRiskController(risk_level=levels).calibrate_proba(probs, labels)
+    single = [MultiLabelRiskController(risk_level=x).calibrate_proba(probs, labels) for x in levels]
+    assert rc.thresholds_.tolist() == [one.thresholds_ for one in single]
+    assert rc.feasible_.tolist() == [False, True, True]
+    sets = rc.predict_proba_sets(probs)
+    assert sets.shape == (200, 5, 3)
+    assert all((sets[:, :, k] == one.predict_proba_sets(probs)).all() for k, one in enumerate(single))
+    assert sets[:, :, 0].all()
+
+
+@pytest.mark.parametrize("risk", ["fdr", "fnr", "miscoverage", "fp"])
+@pytest.mark.parametrize("fwer", [None, "holm"])
+def test_ltt_tests_its_grid(risk, fwer):
+    probs, labels = drawn(3, n=150)
+    grid = np.linspace(0.05, 1, 20)
+    options = {"risk": risk, "risk_level": 0.3, "method": "ltt", "confidence_level": 0.9, "thresholds": grid}
+    rc = MultiLabelRiskController(**options, fwer=fwer).calibrate_proba(probs, labels)
+    p_values = [
+        oracle.bound_p_value("hoeffding_bentkus", oracle.total(risk, probs, labels, t) / 150, 150, 0.3) for t in grid
+    ]
+    if fwer == "holm":
+        valid = []
+        for rank, k in enumerate(np.argsort(p_values, kind="stable")):
+            if p_values[k] > (1 - 0.9) / (20 - rank):
+                break
+            valid.append(grid[k])
+    else:
+        valid = []
+        for k in range(20) if risk in ("fnr", "miscoverage") else range(19, -1, -1):
+            if p_values[k] > 1 - 0.9:
+                break
+            valid.append(grid[k])
+    assert rc.feasible_ == bool(valid)
+    best = max if risk in ("fnr", "miscoverage") else min
+    fallback = 0.0 if risk in ("fnr", "miscoverage") else math.inf
+    assert rc.thresholds_ == (best(valid) if valid else fallback)
+
+
+def test_several_risks_are_controlled_together():
+    probs, labels = drawn(0, n=3000, shape=(0.15, 0.4))
+    risks = [("fnr", 0.25), ("fdr", 0.3)]
+    rc = MultiLabelRiskController(risk=risks, method="ltt", confidence_level=0.9).calibrate_proba(probs, labels)
+    assert rc.feasible_
+    assert set(rc.risk_curve_) == {"fnr", "fdr"}
+    other = MultiLabelRiskController(risk=risks[::-1], method="ltt", confidence_level=0.9).calibrate_proba(
+        probs, labels
+    )
+    assert rc.thresholds_ <= other.thresholds_  # the risk named first is made as small as it can be
+    new, truth = drawn(1, n=20000, shape=(0.15, 0.4))
+    for one in (rc, other):
+        for name, level in risks:
+            assert float(oracle.total(name, new[:3000], truth[:3000], one.thresholds_)) / 3000 < level
+    hopeless = MultiLabelRiskController(risk=[("fnr", 0.001), ("fdr", 0.001)], method="ltt", confidence_level=0.9)
+    assert not hopeless.calibrate_proba(probs, labels).feasible_
+    assert hopeless.thresholds_ == math.inf
+
+
+def test_crc_keeps_the_mean_risk_at_its_level():
+    rng = np.random.default_rng(0)
+    risks = []
+    for _ in range(400):
+        probs, labels = drawn(rng, n=80)
+        t = MultiLabelRiskController(risk_level=0.2).calibrate_proba(probs[:79], labels[:79]).thresholds_
+        risks.append(float(oracle.loss("fnr", probs[79], labels[79], t)))
+    assert np.mean(risks) - 0.2 < 4 * np.std(risks) / 20
+    assert np.mean(risks) > 0.15  # within 1 / (n + 1) but for chance: not merely cautious
+
+
+@pytest.mark.parametrize(("bound", "most"), [("hoeffding_bentkus", 0.1), ("hoeffding", 0.1), ("wsr", 0.1)])
+def test_rcps_seldom_certifies_too_high_a_risk(bound, most):
+    # regression: adding the largest capital of two halves of the path fails in 11 to 15 % of such set-ups
+    rng = np.random.default_rng(1)
+    big_probs, big_labels = drawn(rng, n=60_000, n_labels=2)
+    big = MultiLabelRiskController().calibrate_proba(big_probs, big_labels).risk_curve_
+    failures = 0
+    for _ in range(400):
+        rows = rng.integers(0, 60_000, 100)
+        rc = MultiLabelRiskController(risk_level=0.1, method="rcps", confidence_level=0.9, bound=bound)
+        t = rc.calibrate_proba(big_probs[rows], big_labels[rows]).thresholds_
+        failures += big.risks[np.searchsorted(big.thresholds, t)] > 0.1
+    assert failures / 400 < most + 3 * math.sqrt(most * (1 - most) / 400)
+
+
+def test_thresholds_are_not_those_of_a_grid():
+    # regression: steps of .01 from 0 leave only "all 20 labels" here, where far fewer do
+    rng = np.random.default_rng(0)
+    probs = rng.beta(0.2, 3, (1000, 20))
+    labels = (rng.random(probs.shape) < 0.7 * probs + 0.02).astype(int)
+    rc = MultiLabelRiskController(risk="fnr", risk_level=0.1).calibrate_proba(probs, labels)
+    assert 0 < rc.thresholds_ < 0.01
+    assert not oracle.certified("crc", "fnr", probs, labels, 0.01, "0.1", 0, "")
+    assert rc.predict_proba_sets(probs).sum(axis=1).mean() < 16
+
+
+def test_labels_of_probability_0_can_be_included():
+    probs, labels = np.zeros((50, 3)), np.ones((50, 3), int)
+    rc = MultiLabelRiskController(risk_level=0.1).calibrate_proba(probs, labels)
+    assert rc.feasible_
+    assert rc.predict_proba_sets(probs).all()
+
+
+def test_levels_that_decimals_meet_exactly_count_as_met():
+    # (9 + 1) / (99 + 1) = 0.1: nine of 99 examples may miss a label
+    probs = np.linspace(0.01, 0.99, 99)[:, None]
+    rc = MultiLabelRiskController(risk="miscoverage", risk_level=0.1).calibrate_proba(probs, np.ones((99, 1), int))
+    assert rc.thresholds_ == probs[9, 0]
+
+
+@pytest.mark.parametrize("risk", ["fnr", "miscoverage", "fp", "fdr"])
+def test_roads_agree(risk):
+    probs, labels = drawn(5, n=200, n_labels=7)
+    probs[probs < 0.2] = 0
+    probs = probs.astype(np.float32)
+    options = {"risk": risk, "risk_level": 0.2}
+    if risk == "fdr":
+        options |= {"method": "ltt", "confidence_level": 0.9}
+    rc = MultiLabelRiskController(**options).calibrate_proba(probs, labels)
+    csr = sparse.csr_array(probs)
+    for jobs in (1, 3):
+        other = MultiLabelRiskController(**options, n_jobs=jobs).calibrate_proba(csr, sparse.csr_array(labels))
+        assert other.thresholds_ == rc.thresholds_
+        if rc.thresholds_ > 0:
+            assert (other.predict_proba_sets(csr).toarray() == rc.predict_proba_sets(probs)).all()
+    assert clone(rc).calibrate_proba(np.asfortranarray(probs), labels).thresholds_ == rc.thresholds_
+    through = MultiLabelRiskController(lambda X: X / 2, **options).calibrate(2 * probs, labels)
+    assert (through.predict(2 * probs) == rc.predict_proba_sets(probs)).all()
+
+
+def test_unknown_cells_and_examples_without_labels():
+    probs, labels = drawn(0, decimals=2)
+    labels[5:9] = 0
+    hidden = labels.copy()
+    hidden[:, 3] = -1
+    rc = MultiLabelRiskController(risk_level=0.2, unknown_policy="marginal").calibrate_proba(probs, hidden)
+    assert rc.thresholds_ == oracle.choose("crc", "fnr", probs, hidden, "0.2")[-1]
+    with pytest.raises(ValueError, match="y: expected known cells, got 60 unknown ones"):
+        MultiLabelRiskController().calibrate_proba(probs, hidden)
+    keep = (labels == 1).any(axis=1)
+    drop = MultiLabelRiskController(risk_level=0.2, empty="drop").calibrate_proba(probs, labels)
+    assert drop.thresholds_ == oracle.choose("crc", "fnr", probs[keep], labels[keep], "0.2")[-1]
+    with pytest.raises(
+        ValueError, match="y: expected at least one label for each example with empty='error', got none at row 0"
+    ):
+        MultiLabelRiskController(empty="error").calibrate_proba(probs, labels)
+    nothing = np.zeros_like(labels)
+    assert MultiLabelRiskController().calibrate_proba(probs, nothing).thresholds_ == math.inf
+    with pytest.raises(ValueError, match="y: expected an example with a label"):
+        MultiLabelRiskController(empty="drop").calibrate_proba(probs, nothing)
+
+
+def test_ten_thousand_examples_take_milliseconds():
+    probs, labels = drawn(0, n=10_000, n_labels=50, shape=(0.1, 1.5))
+    rc = MultiLabelRiskController()
+    rc.calibrate_proba(probs, labels)
+    begin = time.perf_counter()
+    rc.calibrate_proba(probs, labels)
+    assert time.perf_counter() - begin < 0.2
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"risk": "recall"}, ValueError, "risk: expected one of 'fnr', 'fdr', 'miscoverage', 'fp', got 'recall'"),
+        ({"risk_level": 10}, ValueError, r"risk_level: expected a number in \(0, 1\), got 10 \(did you mean 0.1"),
+        ({"risk_level": []}, ValueError, "risk_level: expected at least one number"),
+        ({"risk": "fdr"}, ValueError, "method: expected 'ltt' for the risk 'fdr'"),
+        ({"risk": [("fnr", 0.1)]}, ValueError, "method: expected 'ltt' for several risks, got 'crc'"),
+        ({"risk": [], "method": "ltt"}, ValueError, "risk: expected at least one"),
+        ({"risk": ["fnr"], "method": "ltt"}, TypeError, r"risk: expected \(name, level\) pairs, got str 'fnr'"),
+        (
+            {"method": "rcps"},
+            ValueError,
+            r"confidence_level: expected a number in \(0, 1\) with method='rcps', got None",
+        ),
+        ({"confidence_level": 0.9}, ValueError, "confidence_level: expected None with method='crc'"),
+        ({"method": "grid"}, ValueError, "method: expected one of 'crc', 'rcps', 'ltt', got 'grid'"),
+        (
+            {"method": "ltt", "confidence_level": 0.9, "bound": "wsr"},
+            ValueError,
+            "bound: expected another one than 'wsr'",
+        ),
+        ({"method": "ltt", "confidence_level": 0.9, "thresholds": [0]}, ValueError, "thresholds: expected a number in"),
+        ({"method": "ltt", "confidence_level": 0.9, "thresholds": []}, ValueError, "thresholds: expected at least one"),
+        (
+            {"risk": [("fnr", 0.1), ("fp", 0.1)], "method": "ltt", "confidence_level": 0.9, "fwer": "fixed_sequence"},
+            ValueError,
+            "fwer: expected 'holm' for several risks",
+        ),
+        ({"empty": "skip"}, ValueError, "empty: expected one of 'zero', 'drop', 'error'"),
+    ],
+)
+def test_options_are_judged(options, error, message):
+    if options.get("method") == "ltt" and "thresholds" in options:
+        options = {**options, "risk": "fdr"}
+    with pytest.raises(error, match=message):
+        MultiLabelRiskController(**options).calibrate_proba(*drawn(0))
+
+
+def test_the_order_of_calls_is_named():
+    with pytest.raises(NotFittedError, match="call calibrate or calibrate_proba first"):
+        MultiLabelRiskController().predict([[0.5]])
+    with pytest.raises(NotFittedError, match="call conformalize or conformalize_proba first"):
+        InnerOuterConformalClassifier().predict_sets([[0.5]])
+
+
+# ------------------------------------------------------------------------------------------------------ inner and outer
+
+
+@pytest.mark.parametrize("n", [1, 18, 19, 20, 59])
+def test_inner_and_outer_thresholds_are_order_statistics(n):
+    probs, labels = drawn(n, n=n, decimals=None)
+    if n > 2:
+        labels[0], labels[1] = 0, 1
+    clf = InnerOuterConformalClassifier(confidence_level=0.9).conformalize_proba(probs, labels)
+    wrong = sorted(max([p for p, y in zip(*row) if not y], default=-math.inf) for row in zip(probs, labels))
+    right = sorted(min([p for p, y in zip(*row) if y], default=math.inf) for row in zip(probs, labels))
+    rank_in, rank_out = -((-95 * (n + 1)) // 100), 5 * (n + 1) // 100
+    assert clf.inner_threshold_ == (wrong[rank_in - 1] if rank_in <= n else math.inf)
+    assert clf.outer_threshold_ == (right[rank_out - 1] if rank_out else 0.0)
+    inner, outer = clf.predict_sets_proba(probs)
+    assert (inner == (probs > clf.inner_threshold_)).all()
+    assert (outer == (probs >= clf.outer_threshold_)).all()
+    csr = clone(clf).conformalize_proba(sparse.csr_array(probs), sparse.csr_array(labels))
+    assert (csr.inner_threshold_, csr.outer_threshold_) == (clf.inner_threshold_, clf.outer_threshold_)
+    stored = csr.predict_sets_proba(sparse.csr_array(probs))
+    assert (stored.inner.toarray() == inner).all()
+    assert (stored.outer.toarray() == outer).all()
+
+
+def test_inner_and_outer_enclose_the_truth_even_with_few_calibration_examples():
+    # regression: quantiles without the correction for the new example cover .86 at n = 20
+    rng = np.random.default_rng(0)
+    inside = []
+    for _ in range(600):
+        probs, labels = drawn(rng, n=40)
+        clf = InnerOuterConformalClassifier(confidence_level=0.8).conformalize_proba(probs[:39], labels[:39])
+        inner, outer = clf.predict_sets_proba(probs[39:])
+        inside.append(bool(((inner <= labels[39:]) & (labels[39:] <= outer)).all()))
+    assert np.mean(inside) > 0.8 - 4 * 0.4 / math.sqrt(600)
+    probs, labels = drawn(rng, n=3500)
+    clf = InnerOuterConformalClassifier(confidence_level=0.8).conformalize_proba(probs[:499], labels[:499])
+    inner, outer = clf.predict_sets_proba(probs[499:])
+    enclosed = ((inner <= labels[499:]) & (labels[499:] <= outer)).all(axis=1)
+    assert coverage_test(enclosed, 499, 0.8, alternative="less") > 1e-6
