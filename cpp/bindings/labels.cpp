@@ -1,4 +1,5 @@
 #include "mlkit/core/scan.hpp"
+#include "mlkit/labels/cooccurrence.hpp"
 #include "mlkit/labels/counts.hpp"
 #include "mlkit/labels/from_dense.hpp"
 #include "numpy_views.hpp"
@@ -57,6 +58,22 @@ py::tuple scan_rows_of(const Array<Index>& indptr, const Array<ColumnIndex>& ind
     return py::make_tuple(scan.bad_indptr, scan.bad_index, scan.unsorted);
 }
 
+template <class T>
+py::array_t<T> buffer_to_numpy(labels::Buffer<T>&& buffer) {
+    T* data = buffer.data.get();
+    const py::capsule keep(buffer.data.release(), [](void* p) { delete[] static_cast<T*>(p); });
+    return py::array_t<T>({static_cast<py::ssize_t>(buffer.size)}, data, keep);
+}
+
+py::tuple cooccurrence_of(const Labels& l, labels::PairMeasure measure, Index min_count, Index top, int n_threads) {
+    labels::PairMatrix pairs =
+        without_gil([&] { return labels::cooccurrence(l.view, {measure, min_count, top}, team(n_threads)); });
+    py::object data = measure == labels::PairMeasure::count ? py::object(buffer_to_numpy(std::move(pairs.counts)))
+                                                            : py::object(buffer_to_numpy(std::move(pairs.values)));
+    return py::make_tuple(to_numpy(std::move(pairs.indptr)), buffer_to_numpy(std::move(pairs.indices)),
+                          std::move(data));
+}
+
 }  // namespace
 
 void register_labels(py::module_& m) {
@@ -98,6 +115,17 @@ void register_labels(py::module_& m) {
             return py::make_tuple(to_numpy(std::move(counts.positives)), to_numpy(std::move(counts.negatives)));
         },
         py::arg("labels"), py::arg("n_threads"));
+
+    py::enum_<labels::PairMeasure>(m, "PairMeasure")
+        .value("count", labels::PairMeasure::count)
+        .value("jaccard", labels::PairMeasure::jaccard)
+        .value("dice", labels::PairMeasure::dice)
+        .value("cosine", labels::PairMeasure::cosine)
+        .value("lift", labels::PairMeasure::lift)
+        .value("pmi", labels::PairMeasure::pmi)
+        .value("phi", labels::PairMeasure::phi);
+    m.def("cooccurrence", &cooccurrence_of, py::arg("labels"), py::arg("measure"), py::arg("min_count"), py::arg("top"),
+          py::arg("n_threads"));
 }
 
 }  // namespace mlkit::bindings

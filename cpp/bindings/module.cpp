@@ -13,6 +13,7 @@ void register_conformal(py::module_& m);
 void register_labels(py::module_& m);
 void register_metrics(py::module_& m);
 void register_quality(py::module_& m);
+void register_trees(py::module_& m);
 }  // namespace mlkit::bindings
 
 #define MLKIT_TEXT_OF(x) #x
@@ -40,8 +41,10 @@ PYBIND11_MODULE(_core, m) {
     auto labels = m.def_submodule("labels");
     auto metrics = m.def_submodule("metrics");
     auto quality = m.def_submodule("quality");
+    auto trees = m.def_submodule("trees");
     mlkit::bindings::register_conformal(conformal);
     mlkit::bindings::register_labels(labels);
     mlkit::bindings::register_metrics(metrics);
     mlkit::bindings::register_quality(quality);
+    mlkit::bindings::register_trees(trees);
 }

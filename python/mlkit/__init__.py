@@ -3,7 +3,8 @@
 Given a label matrix and any model's probabilities: which labels are wrong, which label sets can be trusted, how the
 label space is structured, how good the model is.
 
-Rooms are attributes, loaded on first use: ``mlkit.labels``, ``mlkit.quality``, ``mlkit.conformal``, ``mlkit.metrics``,
+Rooms are attributes, loaded on first use: ``mlkit.labels``, ``mlkit.quality``, ``mlkit.conformal``, ``mlkit.trees``,
+``mlkit.metrics``, ``mlkit.datasets``, ``mlkit.compat``.
 ``mlkit.datasets``, ``mlkit.compat``.
 """
 
@@ -15,14 +16,14 @@ from typing import TYPE_CHECKING, Any
 from mlkit._core import __version__
 
 if TYPE_CHECKING:
-    from mlkit import compat, conformal, datasets, labels, metrics, quality
+    from mlkit import compat, conformal, datasets, labels, metrics, quality, trees
     from mlkit._build_info import show_versions
     from mlkit.metrics.evaluate import evaluate
     from mlkit.metrics.report import EvaluationReport
     from mlkit.quality.audit import audit
     from mlkit.quality.label_audit import LabelAudit
 
-_ROOMS = ("compat", "conformal", "datasets", "labels", "metrics", "quality")
+_ROOMS = ("compat", "conformal", "datasets", "labels", "metrics", "quality", "trees")
 _NAMES = {
     "audit": "mlkit.quality.audit",
     "EvaluationReport": "mlkit.metrics.report",
@@ -44,6 +45,7 @@ __all__ = [
     "metrics",
     "quality",
     "show_versions",
+    "trees",
 ]
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -82,3 +83,45 @@ def from_lists(
             number = list(label_names or ()).index(label) if isinstance(label, str) else label
             out[row, number] = PRESENT
     return out
+
+
+# ------------------------------------------------------------------------------------------------------- co-occurrence
+
+
+def cooccurrence(labels: Labels, measure: str, min_count: int = 1) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the measure of all pairs and which of them are stored, as dense arrays."""
+    n_labels = labels.shape[1]
+    values = np.zeros((n_labels, n_labels))
+    stored = np.zeros((n_labels, n_labels), bool)
+    for i in range(n_labels):
+        for j in range(n_labels):
+            known = (labels[:, i] >= 0) & (labels[:, j] >= 0)
+            x, y = labels[known, i] == 1, labels[known, j] == 1
+            n, a, b, ab = int(known.sum()), int(x.sum()), int(y.sum()), int((x & y).sum())
+            if ab < min_count:
+                continue
+            stored[i, j] = True
+            if measure == "count":
+                values[i, j] = ab
+            elif measure == "jaccard":
+                values[i, j] = ab / int((x | y).sum())
+            elif measure == "dice":
+                values[i, j] = 2 * ab / (a + b)
+            elif measure == "cosine":
+                values[i, j] = ab / math.sqrt(a * b)
+            elif measure == "lift":
+                values[i, j] = (ab / n) / ((a / n) * (b / n))
+            elif measure == "pmi":
+                values[i, j] = math.log(n * ab / (a * b))
+            elif 0 < a < n and 0 < b < n:
+                values[i, j] = np.corrcoef(x, y)[0, 1]
+    return values, stored
+
+
+def strongest(values: NDArray[Any], stored: NDArray[Any], top: int) -> NDArray[Any]:
+    """Return which pairs are left when each row keeps the diagonal and its strongest others."""
+    kept = stored & np.eye(len(stored), dtype=bool)
+    for i, row in enumerate(stored):
+        others = [j for j in np.flatnonzero(row) if j != i]
+        kept[i, sorted(others, key=lambda j: (-values[i, j], j))[:top]] = True
+    return kept

@@ -21,9 +21,21 @@ class Scores:
         self, indptr: NDArray[np.int64], indices: NDArray[np.int32], data: NDArray[Any], n_labels: int, clip: bool
     ) -> None: ...
 
+class PairMeasure:
+    count: PairMeasure
+    jaccard: PairMeasure
+    dice: PairMeasure
+    cosine: PairMeasure
+    lift: PairMeasure
+    pmi: PairMeasure
+    phi: PairMeasure
+
 def from_dense(indicator: NDArray[Any], unknown_background: bool, n_threads: int) -> dict[str, Any]: ...
 def scan_rows(
     indptr: NDArray[np.int64], indices: NDArray[Any], n_columns: int, n_threads: int
 ) -> tuple[int, int, int]: ...
 def scan_scores(scores: Scores, low: float, high: float, n_threads: int) -> dict[str, Any]: ...
 def count_labels(labels: Labels, n_threads: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]: ...
+def cooccurrence(
+    labels: Labels, measure: PairMeasure, min_count: int, top: int, n_threads: int
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[Any]]: ...
