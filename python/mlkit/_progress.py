@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -46,7 +47,9 @@ def _bar(total: int, title: str, progress: bool | None) -> Any:
     if progress is False or (progress is None and not (sys.stderr.isatty() or "ipykernel" in sys.modules)):
         return None
     try:
-        tqdm = require("tqdm.auto", extra="progress", purpose="progress=True").tqdm
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a notebook without widgets gets a plain bar
+            tqdm = require("tqdm.auto", extra="progress", purpose="progress=True").tqdm
     except ImportError:
         if progress:
             raise

@@ -74,8 +74,9 @@ inline Index find_marked(std::uint8_t* marks, Index n, std::int32_t* hits) {
     return n_hits;
 }
 
-/// Positions of the p[j] >= cut, in the same way; `marks` is scratch for n + 8 bytes.
-inline Index find_at_least(const double* p, double cut, Index n, std::uint8_t* marks, std::int32_t* hits) {
+/// Positions of the p[j] >= cut (or cut[j]), in the same way; `marks` is scratch for n + 8 bytes.
+template <class Cut>
+Index find_at_least(const double* p, Cut cut, Index n, std::uint8_t* marks, std::int32_t* hits) {
     mark_at_least(p, cut, n, marks);
     return find_marked(marks, n, hits);
 }
