@@ -117,6 +117,15 @@ def test_probabilities_that_fit_nothing_are_said_to_do_so():
     assert "calibrated neither to these labels nor to a truth behind them" in bent.text
 
 
+@pytest.mark.parametrize("rates", [(0.1, 0.02), (0.3, 0.0), (0.0, 0.05)])
+@pytest.mark.parametrize("bend", [lambda p: p**0.5, lambda p: p**3, lambda p: 0.3 + 0.4 * p])
+def test_the_range_holds_where_only_the_order_of_p_is_right(bend, rates):
+    given, p, truth = simulate(5, 4000, 10, (-1.0, 3.0), rates)
+    story = mlkit.audit(given, bend(p)).story
+    assert story.kind == CANNOT_TELL
+    assert all(holds(story, given, truth))
+
+
 def test_no_judged_label_no_story():
     story = mlkit.audit(np.zeros((20, 3), int), np.full((20, 3), 0.2)).story
     assert (story.kind, story.n_wrong) == (CANNOT_TELL, (0, 0))

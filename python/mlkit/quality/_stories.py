@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 LABELS_FINE, MODEL_BETTER, CANNOT_TELL = "labels_fine", "model_better", "cannot_tell"
 FINE_SHARE = 0.05  # of the given labels: "fine" if no more cells can be wrong
 MISFIT = 0.05  # of the given labels: how many a calibrated model may have in another tenth of p than it says
-TAIL = 10  # cells at either end of a label's probabilities
+TAIL, MANY = 10, 100  # cells at either end of a label's probabilities
 Z = 1.959963984540054  # two-sided 95 %
 _HALF_NORMAL = 0.3989422804014327  # mean of the positive part of a standard normal number
 
@@ -100,7 +100,7 @@ def tell(
     misfit = _misfit(bins, found[:, :, 0], n_given)
     assumption = _assumption(reliability, n_trusted)
 
-    def story(kind: str, text: str, ends: tuple[Floats, Floats]) -> Story:
+    def story(kind: str, text: str, ends: tuple[Floats, Floats], assumption: str = assumption) -> Story:
         below, above = ends
         above = np.minimum(above, side)
         both = _whole(below.sum(), above.sum())
@@ -115,7 +115,9 @@ def tell(
             "cannot tell: p is calibrated neither to these labels nor to a truth behind them "
             f"({percent(misfit)} of the given labels lie in another tenth of p); recalibrate it, best on trusted cells"
         )
-        return story(CANNOT_TELL, text, (np.zeros(2), np.maximum(most, high)))
+        most = most_by_rank(_engine.reliability(cells, MANY)[judged], n_positive, n_negative).sum(axis=0)
+        by_rank = f"assumes only that a label's {MANY} cells of largest p carry it and its {MANY} of smallest do not"
+        return story(CANNOT_TELL, text, (np.zeros(2), most), by_rank)
     if low.sum() > 0 and _beyond_chance(found[:, 0, 8]):
         absent, present = (percent(n / max(1, of)) for n, of in zip(found[:, :, 3].sum(axis=0), side.tolist()))
         text = (
@@ -166,6 +168,22 @@ def most_if_learned(bins: Floats, n_positive: NDArray[np.int64], n_negative: NDA
     n_low, n_high = (np.maximum(1, tail[:, :2].sum(axis=1)) for tail in (low, high))
     spurious = np.maximum(low[:, 2] / n_low, _surely(low[:, 1], n_low))
     missing = np.maximum(1 - high[:, 2] / n_high, _surely(high[:, 0], n_high))
+    return _most(missing, spurious, n_positive, n_negative)
+
+
+def most_by_rank(tails: Floats, n_positive: NDArray[np.int64], n_negative: NDArray[np.int64]) -> Floats:
+    """Missing and spurious cells (L, 2) of each label at most, if only the order of its probabilities is believed.
+
+    Then nearly all cells of the largest p are of the label, and as many of them as are not given bound the missing
+    ones; nearly none of the smallest p is, and as many as are given bound the spurious ones.
+    """
+    low, high = tails[:, 10], tails[:, 11]
+    n_low, n_high = (np.maximum(1, tail[:, :2].sum(axis=1)) for tail in (low, high))
+    return _most(_at_most(high[:, 0], n_high), _at_most(low[:, 1], n_low), n_positive, n_negative)
+
+
+def _most(missing: Floats, spurious: Floats, n_positive: NDArray[np.int64], n_negative: NDArray[np.int64]) -> Floats:
+    """Wrong cells (L, 2) at these flip rates, as far as the labels have them."""
     known = n_positive + n_negative
     share = n_positive / np.maximum(1, known)
     spread = 1 - missing - spurious
@@ -177,10 +195,19 @@ def most_if_learned(bins: Floats, n_positive: NDArray[np.int64], n_negative: NDA
 
 def _surely(count: Floats, n: Floats) -> Floats:
     """Lower end of the score interval of a share."""
+    return np.maximum(0, _score_interval(count, n)[0])
+
+
+def _at_most(count: Floats, n: Floats) -> Floats:
+    """Upper end of the score interval of a share."""
+    return np.minimum(1, _score_interval(count, n)[1])
+
+
+def _score_interval(count: Floats, n: Floats) -> tuple[Floats, Floats]:
     share, z2 = count / n, Z**2
     middle = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = np.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n**2))) / (1 + z2 / n)
-    return np.maximum(0, middle - half)
+    return middle - half, middle + half
 
 
 def _reliability(bins: Floats) -> Floats:

@@ -58,8 +58,7 @@ class LabelTreeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Trees that are averaged, built with different seeds.
     loss : {"squared_hinge", "log"}, default="squared_hinge"
     C : float, default=0.5
-        Cost of errors, as in LIBLINEAR. This default and the next but two come from cross-validation on the training
-        rows of Bibtex and Delicious.
+        Cost of errors, as in LIBLINEAR.
     eps : float, default=0.1
         Where the optimiser of a model stops: largest spread of projected gradients, or largest gradient for "log".
     max_iter : int, default=20

@@ -44,7 +44,11 @@ struct QuadraticForm {
 class FlipSearch {
   public:
     explicit FlipSearch(const QuadraticForm& form)
-        : form_(form), n_(form.n_labels), m_(n_, n_), sums_(static_cast<std::size_t>((n_ + 1) * n_)) {
+        : form_(form),
+          n_(form.n_labels),
+          m_(n_, n_),
+          factor_(Eigen::MatrixXd::Identity(n_, n_)),
+          sums_(static_cast<std::size_t>((n_ + 1) * n_)) {
         for (auto* v : {&lo_, &hi_, &d_lo_, &d_hi_, &rest_, &errors_}) v->resize(static_cast<std::size_t>(n_ + 1));
         order_.resize(static_cast<std::size_t>(n_));
         forced_.assign(static_cast<std::size_t>(n_), free);

@@ -26,7 +26,9 @@ class RowInfluences {
         return static_cast<double>(of_row_[static_cast<std::size_t>(row)] + of_all_) * 0x1p-48;
     }
 
-    static std::int64_t units(double x) {  // far beyond what a cell of sensible weight can do, and far from overflow
+    /// Bounds far beyond what a cell of sensible weight can do, and far from overflow; nothing of what has no value.
+    static std::int64_t units(double x) {
+        if (std::isnan(x)) return 0;
         return static_cast<std::int64_t>(std::min(std::max(x, -0x1p4), 0x1p4) * 0x1p48);
     }
 
