@@ -13,8 +13,9 @@ from mlkit._threads import resolve_threads
 from mlkit._validation.params import check_flag, check_integer, check_label_names, check_number
 from mlkit.conformal import _criteria
 from mlkit.conformal._flips import FlipTable
-from mlkit.conformal._quadratic import QuadraticTable
 from mlkit.conformal._ranks import RankTable
+from mlkit.conformal._searched import SearchedTable
+from mlkit.conformal._sizes import log10_of, whole_numbers
 from mlkit.conformal.region import LabelSetRegion
 from mlkit.labels.matrix import LabelMatrix
 from mlkit.labels.reading import read_labels
@@ -62,7 +63,7 @@ class RegionArray:
 
     def __init__(
         self,
-        flips: FlipTable | QuadraticTable,
+        flips: FlipTable | SearchedTable,
         ranks: RankTable,
         confidence_level: float,
         uniforms: NDArray[np.float64] | None,
@@ -240,7 +241,7 @@ class RegionArray:
 
     @cached_property
     def _cardinalities(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        low, high = self._flips.cardinalities(self._thresholds, self._threads)
+        low, high = self._flips.cardinalities(self._thresholds, self._ranks.everything, self._threads)
         return low, high
 
     @property
@@ -271,18 +272,13 @@ class RegionArray:
         exact : ndarray of shape (n_samples,), bool
             Where the two are equal.
         """
-        bounds = []
-        for column in self._flips.sizes(self._thresholds, check_flag("exact", exact), self._threads):
-            numbers = np.empty(len(self), object)
-            numbers[:] = [int.from_bytes(word, "little") for word in column]
-            bounds.append(numbers)
-        lower, upper = bounds
+        lower, upper = whole_numbers(self._flips.sizes(self._thresholds, check_flag("exact", exact), self._threads))
         return lower, upper, np.asarray(lower == upper, bool)
 
     @property
     def log10_size(self) -> NDArray[np.float64]:
         """Decimal logarithm of the upper bound of the size; -inf for an empty region."""
-        return np.array([_log10(n) for n in self.size()[1]])
+        return np.array([log10_of(n) for n in self.size()[1]])
 
     # ------------------------------------------------------------------------------------------------------- given sets
 
@@ -403,11 +399,3 @@ class RegionArray:
             columns["p_value"] += listed.p_values.tolist()
             columns["truncated"] += [listed.truncated] * len(listed.sets)
         return pd.DataFrame(columns)
-
-
-def _log10(n: int) -> float:
-    """Of a whole number of any size."""
-    if n == 0:
-        return -np.inf
-    shift = max(0, n.bit_length() - 64)
-    return float(np.log10(float(n >> shift)) + shift * np.log10(2.0))
