@@ -2,8 +2,8 @@
 
     python regions_in_little_memory.py OUT
 
-Writes ``answers.json`` to the folder: bounds as text, seconds of the processor for each answer, and the peak of resident
-memory in MB, Python and its libraries included.
+Writes ``answers.json`` to the folder: bounds as text, seconds of the processor for each answer, and the peak of
+resident memory in MB, Python and its libraries included.
 """
 
 import json

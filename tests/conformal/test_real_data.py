@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
+from pathlib import Path
+
 import numpy as np
 import pytest
 from sklearn.ensemble import RandomForestClassifier
@@ -43,3 +46,25 @@ def test_sizes_of_yeast_regions_are_those_measured_before(load_dataset):
     for name, value in expected.items():
         assert means[name] == pytest.approx(value, rel=0.15), means
         assert np.mean(covered[name]) == pytest.approx(0.9, abs=0.02)
+
+
+def load_benchmark(name):
+    path = Path(__file__).parents[2] / "benchmarks" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "n_seeds"), [("emotions", 2), ("yeast", 1)])
+def test_mahalanobis_regions_are_as_small_as_published(load_dataset, name, n_seeds):
+    published = load_benchmark("published_regions")
+    data = load_dataset(name)
+    protocol = published.PROTOCOLS[name]
+    found = [published.measure(np.asarray(data.X, np.float64), data.Y.toarray(), protocol, s) for s in range(n_seeds)]
+    means = {score: np.mean([f.sizes[score] for f in found], axis=0) for score in ("mahalanobis", "norm")}
+    print(means, [f.hamming_loss for f in found])
+    assert (means["mahalanobis"] < means["norm"]).all()
+    assert np.abs(means["mahalanobis"] - protocol.mahalanobis)[1:].max() <= 5
+    assert min(f.coverage_p_value for f in found) > 1e-6
