@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -262,7 +263,7 @@ class MultiLabelRiskController(BaseEstimator):  # type: ignore[misc]
         cells = self._without_empty(cells)
         names = list(dict.fromkeys(name for risks in plan for name, _ in risks))
         steps = {name: _Steps(cells, name, self._grid() if name == "fdr" else None) for name in names}
-        curves = {name: RiskCurve(s.thresholds, s.totals / UNIT / cells.shape[0]) for name, s in steps.items()}
+        curves = {name: RiskCurve(s.thresholds, s.totals / (UNIT * cells.shape[0])) for name, s in steps.items()}
         self.risk_curve_ = curves if len(plan[0]) > 1 else curves[names[0]]
         found = [self._choose(risks, steps, cells) for risks in plan]
         if self.params == "inner_outer":
@@ -294,7 +295,7 @@ class MultiLabelRiskController(BaseEstimator):  # type: ignore[misc]
         s, n = steps[name], cells.shape[0]
         if self.method == "crc":
             slack = n / 2 + 8 * np.finfo(float).eps * (n + 1) * UNIT  # rounding of losses, of the level
-            passes = s.totals <= np.floor((level * (n + 1) - 1) * UNIT + slack)
+            passes = s.totals <= math.floor((level * (n + 1) - 1) * UNIT + slack)
         elif self.bound == "wsr":
             return s.walk(level, -np.log(1 - float(self.confidence_level or 0)), cells)
         else:

@@ -195,6 +195,18 @@ class CountBracket {
     bool is_rounded_ = false;
 };
 
+/// What the number of subsets would be were their costs normally distributed: to choose an engine by, nothing else.
+inline double likely_count(const std::vector<Cost>& costs, Cost budget) {
+    double sum = 0.0, squares = 0.0;
+    for (const Cost d : costs) {
+        const double x = static_cast<double>(d);
+        sum += x;
+        squares += x * x;
+    }
+    const double z = (2.0 * static_cast<double>(budget) - sum) / std::sqrt(2.0 * squares);
+    return std::ldexp(std::erfc(-z), static_cast<int>(costs.size()) - 1);
+}
+
 /// Number of subsets of ascending costs, each within the budget >= 0, by whichever engine is expected to be cheapest.
 inline SizeBound count_subsets(const std::vector<Cost>& ascending, Cost budget, const CountLimits& limits) {
     const auto n = static_cast<Index>(ascending.size());
@@ -204,9 +216,12 @@ inline SizeBound count_subsets(const std::vector<Cost>& ascending, Cost budget, 
     if (total <= budget) return exactly(BigCount::power_of_two(n));
     constexpr Index small = 24;  // 2 * 2^12 sums are cheaper than any diagram
     if (n <= small) {
-        const std::uint64_t few = std::uint64_t{16} << (n / 2);  // sets that are quicker to walk than the sums to make
-        const std::uint64_t walked = count_one_by_one(ascending, budget, few);
-        if (walked <= few) return exactly(BigCount(walked));
+        const double few = std::ldexp(8.0, static_cast<int>(n / 2));  // quicker to walk than the sums are to make
+        if (likely_count(ascending, budget) <= few) {
+            const auto most = static_cast<std::uint64_t>(4.0 * few);
+            const std::uint64_t walked = count_one_by_one(ascending, budget, most);
+            if (walked <= most) return exactly(BigCount(walked));
+        }
         if (const auto halves = MeetInTheMiddle::build(ascending, budget, limits.list_cap))
             return exactly(BigCount(halves->count(budget)));
     }
@@ -231,6 +246,17 @@ inline std::vector<Cost> affordable(const FlipRows& rows, Index i, Cost threshol
     return costs;
 }
 
+/// Ascending scores of the best sets that contradict a row's best set in each of its labels.
+inline std::vector<Cost> flipped_scores(const FlipRows& rows, Index i) {
+    std::vector<Cost> scores;
+    for (Index at = rows.begin(i); at < rows.end(i); ++at) scores.push_back(rows.flipped(i, rows.differences[at]));
+    if (rows.indptr)
+        scores.insert(scores.end(), static_cast<std::size_t>(rows.n_labels - (rows.end(i) - rows.begin(i))),
+                      rows.flipped(i, rows.implicit));
+    std::sort(scores.begin(), scores.end());
+    return scores;
+}
+
 /// Sizes of all rows' regions.
 inline std::vector<SizeBound> count_regions(const FlipRows& rows, const Cost* thresholds, const CountLimits& limits,
                                             const Team& team) {
@@ -253,9 +279,12 @@ inline void total_sizes(const FlipRows& rows, const Cost* sorted, Index n_thresh
         const Cost most = n_thresholds ? sorted[n_thresholds - 1] : 0;
         if (n_thresholds == 0 || most < rows.best[i]) return;
         if (rows.is_maximum()) {
+            const std::vector<Cost> costs = flipped_scores(rows, i);
             for (Index t = 0; t < n_thresholds; ++t)
-                if (sorted[t] >= rows.best[i])
-                    lower[i] += std::ldexp(1.0, static_cast<int>(affordable(rows, i, sorted[t]).size()));
+                if (sorted[t] >= rows.best[i]) {
+                    const auto n_free = std::upper_bound(costs.begin(), costs.end(), sorted[t]) - costs.begin();
+                    lower[i] += std::ldexp(1.0, static_cast<int>(n_free));
+                }
             upper[i] = lower[i];
             return;
         }

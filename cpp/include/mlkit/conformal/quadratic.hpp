@@ -57,7 +57,8 @@ class FlipSearch {
           factor_(Eigen::MatrixXd::Identity(n_, n_)),
           sums_(static_cast<std::size_t>((n_ + 1) * n_)),
           before_(sums_.size()) {
-        for (auto* v : {&lo_, &hi_, &d_lo_, &d_hi_, &rest_, &errors_}) v->resize(static_cast<std::size_t>(n_ + 1));
+        for (auto* v : {&lo_, &hi_, &on_lo_, &on_hi_, &d_lo_, &d_hi_, &rest_, &errors_})
+            v->resize(static_cast<std::size_t>(n_ + 1));
         order_.resize(static_cast<std::size_t>(n_));
         forced_.assign(static_cast<std::size_t>(n_), free);
         level_of_.resize(static_cast<std::size_t>(n_));
@@ -92,6 +93,10 @@ class FlipSearch {
         noise_ = 1e-13 * static_cast<double>(n_) * trace;
         factor_.compute(m_);
         r_ = factor_.matrixU();
+        for (Index i = 0; i < n_; ++i) {
+            on_lo_[at(i)] = r_(i, i) * lo_[at(i)];
+            on_hi_[at(i)] = r_(i, i) * hi_[at(i)];
+        }
     }
 
     /// visit(set, score) for each label set (one byte for each label) whose score is at most tau, until it returns
@@ -215,26 +220,27 @@ class FlipSearch {
         double* below = sums_.data() + (depth + 1) * n_;
         double* before = before_.data() + depth * n_;  // spent on what is dearer than each level
         Index i = level - 1;
+        double limit = tau + doubt(tau);
         for (; i >= 0; --i) {  // the cheap value everywhere, as far as that fits
             before[i] = spent;
             if (forced_[at(i)] == dear) break;
-            const double inner = t[i] + r_(i, i) * lo_[at(i)];
+            const double inner = t[i] + on_lo_[at(i)];
             spent += inner * inner + d_lo_[at(i)];
-            if (spent + rest_[at(i)] > tau + doubt(tau)) break;
+            if (spent + rest_[at(i)] > limit) break;
         }
         if (i < 0) {
             // where rounding could tip the balance, and wherever scores are ranked, the one routine decides
             const double score = ranked_ || spent > tau - doubt(tau) ? score_of(set_.data()) : spent;
             if (score <= tau) is_going_ = visit(set_.data(), score);
             if (!is_going_) return;
+            limit = tau + doubt(tau);
             i = 0;
         }
         for (; i < level; ++i) {  // then one dear value, the least dear first: where tau falls, it falls early
-            if (forced_[at(i)] == cheap) continue;
-            if (skips_even_ && forced_[at(i)] == free && hi_[at(i)] == lo_[at(i)]) continue;
-            const double inner = t[i] + r_(i, i) * hi_[at(i)];
+            const double inner = t[i] + on_hi_[at(i)];
             const double dearer = before[i] + inner * inner + d_hi_[at(i)];
-            if (dearer + rest_[at(i)] > tau + doubt(tau)) continue;
+            if (dearer + rest_[at(i)] > limit || forced_[at(i)] == cheap) continue;
+            if (skips_even_ && forced_[at(i)] == free && hi_[at(i)] == lo_[at(i)]) continue;
             const Index k = order_[at(i)];
             const double gap = hi_[at(i)] - lo_[at(i)];
             const double* column = r_.data() + i * n_;
@@ -243,6 +249,7 @@ class FlipSearch {
             descend(i, depth + 1, dearer, tau, visit);
             set_[at(k)] ^= 1;
             if (!is_going_) return;
+            limit = tau + doubt(tau);
         }
     }
 
@@ -250,7 +257,7 @@ class FlipSearch {
     Index n_;
     Eigen::MatrixXd m_, r_;
     Eigen::LLT<Eigen::MatrixXd, Eigen::Upper> factor_;
-    std::vector<double> sums_, before_, lo_, hi_, d_lo_, d_hi_, rest_, errors_, p_;
+    std::vector<double> sums_, before_, on_lo_, on_hi_, lo_, hi_, d_lo_, d_hi_, rest_, errors_, p_;
     std::vector<Index> order_, level_of_;
     std::vector<std::uint8_t> forced_, cheap_, set_, seen_;
     double noise_ = 0.0;
