@@ -11,6 +11,7 @@ from mlkit._cli import text
 from mlkit._cli.errors import InputError, as_options, bad_input
 from mlkit._cli.numpy_files import Rows
 from mlkit._cli.reading import read_list, read_matrix, width_of
+from mlkit._cli.rule_files import read_hierarchy, read_rules
 from mlkit._cli.sources import Source, check_folder, find_source
 from mlkit._cli.tables import Table, TableOptions, match_rows
 from mlkit._cli.unknown import is_background, mark_value, parse_unknown, read_mask, text_for_missing
@@ -35,6 +36,7 @@ def run(args: argparse.Namespace) -> None:
             nan_policy=args.nan_policy,
             from_logits=args.from_logits,
             force=args.force,
+            max_memory=args.max_memory,
             n_jobs=args.jobs,
             progress=args.progress,
         )
@@ -60,7 +62,7 @@ def _check_values(args: argparse.Namespace) -> None:
     """What can be judged before any file is opened."""
     from mlkit._threads import resolve_threads
     from mlkit._validation.optional import require
-    from mlkit._validation.params import check_choice, check_integer
+    from mlkit._validation.params import check_choice, check_integer, check_memory
     from mlkit.quality._engine import FILTERS, RANKINGS
 
     check_choice("filter_by", args.filter, FILTERS)
@@ -69,6 +71,7 @@ def _check_values(args: argparse.Namespace) -> None:
     check_integer("min_support", args.min_support, low=0)
     if args.top is not None:
         check_integer("top", args.top, low=0)
+    check_memory("max_memory", args.max_memory)
     resolve_threads(args.jobs)
     if args.progress:
         require("tqdm", extra="progress", purpose="--progress")
@@ -79,6 +82,7 @@ def _read(args: argparse.Namespace) -> dict[str, Any]:
     labels_at, probs_at = find_source("--labels", args.labels), find_source("--probs", args.probs)
     names_at, ids_at, folds_at = _find("--names", args.names), _find("--ids", args.ids), _find("--folds", args.folds)
     trusted_at = _find("--trusted", args.trusted)
+    hierarchy_at, rules_at = _find("--hierarchy", args.hierarchy), _find("--rules", args.rules)
     unknown = None if args.unknown is None else parse_unknown(args.unknown)
     value = unknown if isinstance(unknown, str) else None
 
@@ -94,6 +98,7 @@ def _read(args: argparse.Namespace) -> dict[str, Any]:
         ids = next((m.ids for m in (labels, probs) if isinstance(m, Table) and m.ids is not None), None)
     mask = read_mask(unknown, labels, options) if isinstance(unknown, Source) else None
     trusted = None if trusted_at is None else read_mask(trusted_at, labels, options)
+    of_labels = _read_rules(hierarchy_at, rules_at, labels, names)
     if isinstance(probs, Table):
         probs = match_rows(labels, probs)
 
@@ -111,6 +116,7 @@ def _read(args: argparse.Namespace) -> dict[str, Any]:
         "unknown": mask,
         "trusted": trusted,
         "fold_ids": None if folds_at is None else read_list(folds_at),
+        **of_labels,
     }
 
 
@@ -137,6 +143,25 @@ def _names(source: Source | None, labels: Any, probs: Any) -> Any:
     if isinstance(labels, Table) and frame_names("labels", labels.frame) is not None:
         return None
     return frame_names("pred_probs", probs.frame) if isinstance(probs, Table) else None
+
+
+def _read_rules(hierarchy: Source | None, rules: Source | None, labels: Any, names: Any) -> dict[str, Any]:
+    """What must hold between the labels, judged against their number and names."""
+    from mlkit._validation.frames import frame_names
+    from mlkit._validation.params import check_label_names
+
+    width = width_of(labels)
+    if width is None or (hierarchy is None and rules is None):  # labels without a width are refused by the audit
+        return {}
+    if names is not None:
+        with bad_input():
+            names = check_label_names(names, width)
+    elif isinstance(labels, Table):
+        names = frame_names("labels", labels.frame)
+    return {
+        "hierarchy": None if hierarchy is None else read_hierarchy(hierarchy, width, names),
+        "rules": None if rules is None else read_rules(rules, width, names),
+    }
 
 
 def without_background(labels: Any, names: Any) -> Any:
