@@ -128,7 +128,9 @@ def _add_audit(commands: argparse._SubParsersAction[_Parser]) -> None:
     )
     data.add_argument("--no-header", action="store_true", help="tables in text begin with data, not with label names")
     data.add_argument("--hierarchy", metavar="FILE", help="which label stands above which: finds those without parents")
-    data.add_argument("--rules", metavar="FILE", help="what else must hold between labels: finds the rows that break it")
+    data.add_argument(
+        "--rules", metavar="FILE", help="what else must hold between labels: finds the rows that break it"
+    )
 
     search = parser.add_argument_group("search")
     search.add_argument(

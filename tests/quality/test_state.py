@@ -184,7 +184,7 @@ def test_a_pickle_of_another_version_is_refused():
     state = LabelQualityState(3)
     values = state.__getstate__()
     values["version"] = 99
-    with pytest.raises(ValueError, match="expected a state of version 1, got version 99"):
+    with pytest.raises(ValueError, match="expected a state of version 2, got version 99"):
         LabelQualityState.__new__(LabelQualityState).__setstate__(values)
 
 

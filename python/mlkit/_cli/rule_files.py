@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mlkit._cli.errors import InputError
+from mlkit._cli.errors import InputError, as_options
 from mlkit._cli.numpy_files import read_numpy
 from mlkit._cli.reading import NUMPY, PARQUET
 from mlkit._cli.sources import Source
@@ -52,7 +52,9 @@ class _Lines:
         except csv.Error as error:
             raise source.bad("lines of cells", f", which has none ({error})") from error
         if not self.cells:
-            raise source.bad("a line for each rule" if source.option == "--rules" else "a hierarchy", ", which is blank")
+            raise source.bad(
+                "a line for each rule" if source.option == "--rules" else "a hierarchy", ", which is blank"
+            )
 
     def bad(self, expected: str, place: int) -> InputError:
         """A line that is not what it should be."""
@@ -65,7 +67,7 @@ class _Lines:
         try:
             yield
         except (TypeError, ValueError) as error:
-            text = str(error).partition(": ")[2]
+            text = as_options(str(error).partition(": ")[2])
             name = self.source.path.name
             text, n = re.subn(r"\bat position (\d+)", lambda m: f"in line {self.numbers[int(m[1])]} of {name}", text)
             if not n:
@@ -115,7 +117,8 @@ def read_rules(source: Source, n_labels: int, names: Names) -> list[tuple[Any, .
     """Return rules as :func:`mlkit.quality.rule_violations` takes them, judged against the labels."""
     if source.suffix in NUMPY:
         raise source.bad(f"text with lines {_RULES}", "")
-    lines, rules = _Lines(source), []
+    lines = _Lines(source)
+    rules: list[tuple[Any, ...]] = []
     for place, (kind, *cells) in enumerate(lines.cells):
         if kind in ("implies", "excludes") and len(cells) == 2 and all(cells):
             rules.append((kind, *(_label(cell, names) for cell in cells)))

@@ -43,6 +43,10 @@ class Probabilities:
         """Compiled views are left out of a pickle, and made again."""
         return _rebuild, (self.shape, np.asarray(self.array), self.indptr, self.indices, self.clip, self.nan_mask)
 
+    def clipped(self) -> Probabilities:
+        """The same, of which some may leave [0, 1] by rounding."""
+        return _rebuild(self.shape, self.array, self.indptr, self.indices, True, self.nan_mask)
+
     def take(self, rows: NDArray[np.int64]) -> Probabilities:
         """The probabilities of chosen rows, copied."""
         shape = (rows.size, self.shape[1])
