@@ -27,16 +27,30 @@ _OPTIONS = {
     "random_state": "--seed",
     "min_precision": "--min-precision",
     "patch": "PATCH",
+    "y_true": "--labels",
+    "y_score": "--probs",
+    "y_pred": "--pred",
+    "sample_weight": "--weights",
+    "groups": "--groups",
+    "threshold": "--threshold",
+    "k": "--k",
+    "ci": "--ci",
+    "n_boot": "--boot",
+    "absent_labels": "--absent",
+    "format": "--format",
 }
 _HEAD = re.compile(rf"({'|'.join(_OPTIONS)})( columns)?: ")
 _PHRASES = (  # what to do about it: in the interface, on the command line
-    (r"pass labels > 0 with the mask unknown=labels < 0", "pass --unknown -1"),
-    (r"pass labels > 0", "write 0 in its place"),
+    (r"pass (labels|y_true) > 0 with the mask unknown=(labels|y_true) < 0", "pass --unknown -1"),
+    (r"pass (labels|y_true) > 0", "write 0 in its place"),
     (r"background='unknown'", "--unknown 0"),
     (r"nan_policy='mask'", "--nan-policy mask"),
     (r"(from_logits|force)=True", lambda m: _OPTIONS[m[1]]),
-    (r"\bto match (labels|label_names|unknown)\b", lambda m: f"to match {_OPTIONS[m[1]]}"),
+    (r"\bto match (labels|label_names|unknown|y_true)\b", lambda m: f"to match {_OPTIONS[m[1]]}"),
     (r"\blabels and pred_probs\b", "--labels and --probs"),
+    (r"\b(as|not in) y_score\b", r"\1 --probs"),
+    (r"\bmarked in unknown=", "marked by --unknown"),
+    (r"of logits pass scipy\.special\.expit\(y_score\)", "of logits apply the sigmoid first"),
     (r" \(use \.astype\(.*?\)\)", ""),
 )
 
