@@ -11,7 +11,9 @@ from typing import Any, NoReturn
 
 from mlkit._cli.errors import InputError
 
-_DESCRIPTION = "The multi-label data toolkit: which labels of a data set are wrong, and what to look at first."
+_DESCRIPTION = (
+    "The multi-label data toolkit: which labels of a data set are wrong, what to look at first, how good a model is."
+)
 _AUDIT = """\
 Audit given labels against a model's probabilities: which labels are wrong, how wrong each label is, what to look at
 first. Probabilities must be out of sample: each example's from a model that has not seen its labels."""
@@ -29,6 +31,15 @@ files of --hierarchy and --rules (labels by name or number; lines that begin wit
   --hierarchy     lines PARENT,CHILD; or for each label, one a line, its parent's number (-1: none) or its path A/B/C;
                   or an array of parents (.npy, FILE.npz:NAME)
   --rules         lines implies,A,B (A only with B), excludes,A,B (never both), count,LEAST,MOST,A,B,...
+
+exit codes: 0 fine, 2 bad input (one line says what is wrong; nothing is written), 130 interrupted"""
+_EVALUATE = """\
+Measure a multi-label model: set metrics, rankings, areas under curves and calibration, with confidence intervals. Give
+its scores (--probs), or its predicted labels (--pred), or both."""
+_EVALUATE_FILES = """\
+files (examples x labels, told apart by suffix): .npy, .npz or FILE.npz:NAME, .csv, .tsv, .parquet, as for mlkit audit.
+labels are 0 and 1; -1, NaN and empty cells are unknown and take no part. names, weights, groups and thresholds are
+text, one a line, or .npy, or FILE.npz:NAME.
 
 exit codes: 0 fine, 2 bad input (one line says what is wrong; nothing is written), 130 interrupted"""
 _APPLY = """\
@@ -84,6 +95,7 @@ def make_parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentP
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands", parser_class=_Parser)
     _add_audit(commands)
     _add_apply(commands)
+    _add_evaluate(commands)
     _add_demo(commands)
     commands.add_parser(
         "versions",
@@ -214,6 +226,64 @@ def _add_apply(commands: argparse._SubParsersAction[_Parser]) -> None:
     parser.add_argument("--unknown", metavar="VALUE|FILE", help="as it was given to the audit")
     parser.add_argument("--id-column", metavar="NAME", help="the column of a table that holds the ids")
     parser.add_argument("--no-header", action="store_true", help="tables in text begin with data, not with label names")
+
+
+def _add_evaluate(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = commands.add_parser(
+        "evaluate",
+        help="measure a model's scores or predictions in your files",
+        description=_EVALUATE,
+        epilog=_EVALUATE_FILES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    data = parser.add_argument_group("data")
+    data.add_argument("--labels", metavar="FILE", required=True, help="true labels, examples x labels")
+    data.add_argument("--probs", metavar="FILE", help="a model's scores, of the same shape")
+    data.add_argument("--pred", metavar="FILE", help="predicted labels (default: the scores that reach --threshold)")
+    data.add_argument("--names", metavar="FILE", help="names of the labels (default: the header of a table)")
+    data.add_argument(
+        "--id-column", metavar="NAME", help="the column of a table that holds ids; rows are matched by it"
+    )
+    data.add_argument(
+        "--unknown",
+        metavar="VALUE|FILE",
+        help="the value in --labels that means unknown (0: all that is not given), or a file with a mask",
+    )
+    data.add_argument("--weights", metavar="FILE", help="weights of the examples")
+    data.add_argument("--groups", metavar="FILE", help="group of each example: rows of one group are not independent")
+    data.add_argument("--no-header", action="store_true", help="tables in text begin with data, not with label names")
+
+    rules = parser.add_argument_group("rules")
+    rules.add_argument(
+        "--threshold",
+        metavar="X|FILE",
+        default="0.5",
+        help="a label is predicted where its score is at least this (default: 0.5), or a file with one for each label",
+    )
+    rules.add_argument("--k", metavar="K,K,...", default="1,3,5", help="cut-offs of the top-k metrics (default: 1,3,5)")
+    rules.add_argument(
+        "--absent",
+        metavar="RULE",
+        default="skip",
+        help="labels without a positive in means over labels: skip (default), sklearn (count 0) or nan",
+    )
+    rules.add_argument(
+        "--ci", metavar="LEVEL", type=_number, default=0.95, help="level of the intervals (default: 0.95)"
+    )
+    rules.add_argument(
+        "--boot", metavar="N", type=_integer, default=0, help="bootstrap replicates (default: 0, influences instead)"
+    )
+    rules.add_argument("--seed", metavar="N", type=_integer, default=0, help="seed of the bootstrap (default: 0)")
+
+    output = parser.add_argument_group("output")
+    output.add_argument("--out", metavar="DIR", help="write measures.csv, labels.csv and summary.json there")
+    output.add_argument(
+        "--format", metavar="FORMAT", default="text", help="printed as text (default), json or markdown"
+    )
+    output.add_argument(
+        "--jobs", metavar="N", type=_integer, help="threads (default: all); results do not depend on it"
+    )
 
 
 def _add_demo(commands: argparse._SubParsersAction[_Parser]) -> None:
