@@ -441,12 +441,14 @@ class LabelAudit(EvidenceTables):
         rate = _share(self._n_spurious + self._n_missing, self._cells.n_positive + self._cells.n_negative)
         log_none = np.log1p(-np.minimum(np.nan_to_num(rate), 1 - 2.0**-53))  # by label: log P(no flag)
         indptr, indices, values = labels._cells
-        known_everywhere, weights = 0.0, log_none[indices]
+        known_everywhere = 0.0
         if labels.background == "negative":
             known_everywhere = log_none.sum()
             if values is None:
                 return float(abs(np.expm1(known_everywhere)))
-            weights = np.where(values < 0, -weights, 0.0)
+            weights = np.where(values < 0, -log_none[indices], 0.0)
+        else:
+            weights = log_none[indices]
         rows = np.repeat(np.arange(labels.shape[0]), np.diff(indptr))
         by_row = known_everywhere + np.bincount(rows, weights=weights, minlength=labels.shape[0])
         return float(np.abs(np.expm1(np.minimum(by_row, 0.0))).mean())
