@@ -24,6 +24,8 @@ def run(args: argparse.Namespace) -> None:
     with bad_input():
         _check_values(args)
     folder = None if args.out is None else check_folder("--out", args.out)
+    if args.checkpoint is not None:
+        check_folder("--checkpoint", args.checkpoint)
     ids_from = "--ids" if args.ids else "--id-column" if args.id_column else "the index of a table"
     with bad_input(ids=ids_from), warnings.catch_warnings():
         warnings.simplefilter("ignore", LabelQualityWarning)  # the audit says the same under "Trust"
@@ -36,6 +38,7 @@ def run(args: argparse.Namespace) -> None:
             from_logits=args.from_logits,
             force=args.force,
             max_memory=args.max_memory,
+            checkpoint=args.checkpoint,
             n_jobs=args.jobs,
             progress=args.progress,
         )

@@ -95,15 +95,14 @@ class LabelAudit(EvidenceTables):
         self.rank_by = rank_by
         self.min_support = min_support
         n_labels = cells.shape[1]
-        by_group = np.bincount(flagged.labels * np.int64(2) + flagged.given, minlength=2 * n_labels).reshape(-1, 2)
-        self._n_missing, self._n_spurious = by_group[:, 0], by_group[:, 1]
+        self._n_missing, self._n_spurious = (np.bincount(x, minlength=n_labels) for x in flagged.by_direction())
         self._n_flagged_rows = int(np.count_nonzero(np.diff(flagged.indptr)))
         names = cells.label_names
         remarks = [
             in_sample,
             other_labels,
             _trust.incomplete(int(self._n_spurious.sum()), int(self._n_missing.sum()), cells.labels.background),
-            _trust.zeros(int(np.count_nonzero(flagged.p[flagged.given == 1] == 0)), int(self._n_spurious.sum())),
+            _trust.zeros(int(np.count_nonzero((flagged.p == 0) & (flagged.given == 1))), int(self._n_spurious.sum())),
             None if fold_spread is None else _trust.fold_shift(fold_spread, status, names),
             *_trust.excluded(status, filter_by, names),
             _trust.saturation(self._n_flagged_rows / cells.shape[0], self._expected_share, n_labels),
