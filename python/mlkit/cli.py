@@ -27,6 +27,11 @@ files of labels and probabilities (examples x labels, told apart by suffix):
 labels are 0 and 1; -1, NaN and empty cells are unknown. names, ids and folds are text, one a line, or .npy, or
 FILE.npz:NAME.
 
+files of --hierarchy and --rules (labels by name or number; lines that begin with # are skipped):
+  --hierarchy     lines PARENT,CHILD; or for each label, one a line, its parent's number (-1: none) or its path A/B/C;
+                  or an array of parents (.npy, FILE.npz:NAME)
+  --rules         lines implies,A,B (A only with B), excludes,A,B (never both), count,LEAST,MOST,A,B,...
+
 exit codes: 0 fine, 2 bad input (one line says what is wrong; nothing is written), 130 interrupted"""
 _EVALUATE = """\
 Measure a multi-label model: set metrics, rankings, areas under curves and calibration, with confidence intervals. Give
@@ -134,43 +139,47 @@ def _add_audit(commands: argparse._SubParsersAction[_Parser]) -> None:
         "on them",
     )
     data.add_argument("--no-header", action="store_true", help="tables in text begin with data, not with label names")
+    data.add_argument("--hierarchy", metavar="FILE", help="which label stands above which: finds those without parents")
+    data.add_argument(
+        "--rules", metavar="FILE", help="what else must hold between labels: finds the rows that break it"
+    )
 
-    rules = parser.add_argument_group("rules")
-    rules.add_argument(
+    search = parser.add_argument_group("search")
+    search.add_argument(
         "--filter",
         metavar="RULE",
         default="prune_by_noise_rate",
         help="prune_by_noise_rate (default), prune_by_class, both, confident_learning, predicted_neq_given, "
         "low_self_confidence or low_normalized_margin",
     )
-    rules.add_argument(
+    search.add_argument(
         "--rank-by",
         metavar="SCORE",
         default="balanced_posterior",
         help="order of the cells: balanced_posterior (default), self_confidence or error_posterior",
     )
-    rules.add_argument(
+    search.add_argument(
         "--min-support",
         metavar="N",
         type=_integer,
         default=10,
         help="flag nothing in labels with fewer examples on one side (default: 10)",
     )
-    rules.add_argument(
+    search.add_argument(
         "--nan-policy",
         metavar="POLICY",
         default="raise",
         help="NaN in --probs: raise (default: bad input) or mask (such cells take no part)",
     )
-    rules.add_argument("--from-logits", action="store_true", help="--probs holds logits: apply the sigmoid")
-    rules.add_argument("--force", action="store_true", help="accept 0/1 predictions in place of probabilities")
+    search.add_argument("--from-logits", action="store_true", help="--probs holds logits: apply the sigmoid")
+    search.add_argument("--force", action="store_true", help="accept 0/1 predictions in place of probabilities")
 
     output = parser.add_argument_group("output")
     output.add_argument(
         "--out",
         metavar="DIR",
-        help="write labels.csv, cells.csv, examples.csv, summary.json and patch.json there (default: print the summary "
-        "alone)",
+        help="write labels.csv, cells.csv, examples.csv, breaks.csv, pairs.csv, violations.csv, summary.json and "
+        "patch.json there (default: print the summary alone)",
     )
     output.add_argument(
         "--top",
@@ -180,6 +189,12 @@ def _add_audit(commands: argparse._SubParsersAction[_Parser]) -> None:
     )
     output.add_argument(
         "--jobs", metavar="N", type=_integer, help="threads (default: all); results do not depend on it"
+    )
+    output.add_argument(
+        "--max-memory",
+        metavar="SIZE",
+        help="such as 256MB: go through the rows in batches and keep no more than about this of what is found in "
+        "memory (default: only for large .npy files); results do not depend on it",
     )
     _add_progress(output)
 

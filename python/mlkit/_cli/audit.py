@@ -9,7 +9,10 @@ from typing import Any
 from mlkit._cli import text
 from mlkit._cli.errors import InputError, as_options, bad_input
 from mlkit._cli.inputs import find_files, read_matrices
-from mlkit._cli.sources import check_folder
+from mlkit._cli.reading import width_of
+from mlkit._cli.rule_files import read_hierarchy, read_rules
+from mlkit._cli.sources import Source, check_folder
+from mlkit._cli.tables import Table
 from mlkit._cli.unknown import read_mask
 
 
@@ -32,6 +35,7 @@ def run(args: argparse.Namespace) -> None:
             nan_policy=args.nan_policy,
             from_logits=args.from_logits,
             force=args.force,
+            max_memory=args.max_memory,
             n_jobs=args.jobs,
             progress=args.progress,
         )
@@ -57,7 +61,7 @@ def _check_values(args: argparse.Namespace) -> None:
     """What can be judged before any file is opened."""
     from mlkit._threads import resolve_threads
     from mlkit._validation.optional import require
-    from mlkit._validation.params import check_choice, check_integer
+    from mlkit._validation.params import check_choice, check_integer, check_memory
     from mlkit.quality._engine import FILTERS, RANKINGS
 
     check_choice("filter_by", args.filter, FILTERS)
@@ -66,6 +70,7 @@ def _check_values(args: argparse.Namespace) -> None:
     check_integer("min_support", args.min_support, low=0)
     if args.top is not None:
         check_integer("top", args.top, low=0)
+    check_memory("max_memory", args.max_memory)
     resolve_threads(args.jobs)
     if args.progress:
         require("tqdm", extra="progress", purpose="--progress")
@@ -73,7 +78,7 @@ def _check_values(args: argparse.Namespace) -> None:
 
 def _read(args: argparse.Namespace) -> dict[str, Any]:
     """The arguments of an audit that come from files."""
-    files = find_files(args, "labels", "probs", "names", "ids", "folds", "trusted")
+    files = find_files(args, "labels", "probs", "names", "ids", "folds", "trusted", "hierarchy", "rules")
     read = read_matrices(files, "probs")
     ids, trusted = files.list_of("ids"), files.sources["trusted"]
     return {
@@ -84,4 +89,24 @@ def _read(args: argparse.Namespace) -> dict[str, Any]:
         "unknown": read.unknown,
         "trusted": None if trusted is None else read_mask(trusted, read.table, files.tables),
         "fold_ids": files.list_of("folds"),
+        **_read_rules(files.sources["hierarchy"], files.sources["rules"], read.table, read.names),
+    }
+
+
+def _read_rules(hierarchy: Source | None, rules: Source | None, labels: Any, names: Any) -> dict[str, Any]:
+    """What must hold between the labels, judged against their number and names."""
+    from mlkit._validation.frames import frame_names
+    from mlkit._validation.params import check_label_names
+
+    width = width_of(labels)
+    if width is None or (hierarchy is None and rules is None):  # labels without a width are refused by the audit
+        return {}
+    if names is not None:
+        with bad_input():
+            names = check_label_names(names, width)
+    elif isinstance(labels, Table):
+        names = frame_names("labels", labels.frame)
+    return {
+        "hierarchy": None if hierarchy is None else read_hierarchy(hierarchy, width, names),
+        "rules": None if rules is None else read_rules(rules, width, names),
     }

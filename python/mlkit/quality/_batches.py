@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mlkit._progress import steps
 from mlkit._validation.arrays import is_array, is_sparse
 from mlkit._validation.optional import require
-from mlkit._validation.params import check_memory, described
+from mlkit._validation.params import check_ids, check_memory, described
+from mlkit._validation.probabilities import check_shape
 from mlkit.labels.matrix import LabelMatrix
 from mlkit.quality.state import LabelQualityState
 
@@ -66,6 +67,8 @@ def slice_rows(labels: Any, pred_probs: Any, ids: Any, max_memory: int | str) ->
         if not (isinstance(value, LabelMatrix) or is_array(value) or is_sparse(value)) or len(value.shape) != 2:
             raise TypeError(f"{name}: expected a 2-D array or sparse matrix with max_memory, got {described(value)}")
     n, n_labels = labels.shape
+    check_shape(tuple(pred_probs.shape), (n, n_labels))
+    names = None if ids is None else check_ids(ids, n)
     limit = check_memory("max_memory", max_memory) or 0
     rows = max(64, min(limit // 4, 8 * _CELLS) // (8 * max(1, n_labels)))
     rowwise = [value.tocsr() if is_sparse(value) else value for value in (labels, pred_probs)]
@@ -74,10 +77,10 @@ def slice_rows(labels: Any, pred_probs: Any, ids: Any, max_memory: int | str) ->
         return value._rows(begin, end) if isinstance(value, LabelMatrix) else value[begin:end]
 
     def batches() -> Iterator[Batch]:
-        for begin in range(0, max(n, pred_probs.shape[0]), rows):
-            end = begin + rows
-            own = None if ids is None else ids[begin:end]
-            yield Batch(part(rowwise[0], begin, min(end, n)), part(rowwise[1], begin, end), own)
+        for begin in range(0, n, rows):
+            end = min(begin + rows, n)
+            own = None if names is None else names[begin:end]
+            yield Batch(part(rowwise[0], begin, end), part(rowwise[1], begin, end), own)
 
     return batches
 

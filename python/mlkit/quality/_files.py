@@ -12,17 +12,21 @@ if TYPE_CHECKING:
 
 
 def write_audit(audit: LabelAudit, folder: Path, top: int | None = None) -> list[Path]:
-    """Write the audit's tables; ``top`` limits cells and examples, not the patch."""
+    """Write the audit's tables; ``top`` limits cells and examples, not the rest."""
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"folder: expected a folder, got the file {folder}")
-    examples = audit.examples(top)
-    for column in ("given", "suggested"):
-        examples[column] = [" ".join(_quote(x) for x in labels) for labels in examples[column]]
+    examples, breaks = audit.examples(top), audit.breaks()
+    for frame, columns in ((examples, ("given", "suggested")), (breaks, ("labels",))):
+        for column in columns:
+            frame[column] = [" ".join(_quote(x) for x in labels) for labels in frame[column]]
     summary, patch = audit.to_json(), audit.patch().to_json()
     files = {
         folder / "labels.csv": as_csv(audit.labels),
         folder / "cells.csv": as_csv(audit.cells(top)),
         folder / "examples.csv": as_csv(examples),
+        folder / "breaks.csv": as_csv(breaks),
+        folder / "pairs.csv": as_csv(audit.pairs()),
+        folder / "violations.csv": as_csv(audit.violations()),
         folder / "summary.json": lambda part: part.write_text(summary, encoding="utf-8"),
         folder / "patch.json": lambda part: part.write_text(patch, encoding="utf-8"),
     }

@@ -55,6 +55,10 @@ class Findings:
         self._batches: list[_Batch] = []
         self._spools = Spools(max_bytes, **{name: dtype for name, (dtype, _) in _COLUMNS.items()})
 
+    def empty(self) -> Findings:
+        """Findings of the same kind, of nothing yet."""
+        return Findings(self.joint.shape[0], self._max_bytes)
+
     def add(
         self,
         cells: Cells,
@@ -112,7 +116,7 @@ class Findings:
         first_rows = [batch.first_row for batch in self._batches]
         if first_rows == sorted(first_rows):
             return self
-        ordered = Findings(self.joint.shape[0], self._max_bytes)
+        ordered = self.empty()
         ordered.joint, ordered.disagreements, ordered._notes = self.joint, self.disagreements, self._notes
         for batch, parts in sorted(self._parts(), key=lambda part: part[0].first_row):
             ordered._keep(batch, parts)

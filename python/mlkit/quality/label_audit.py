@@ -336,9 +336,10 @@ class LabelAudit(EvidenceTables):
         return start + ',\n  "labels": [\n    ' + ",\n    ".join(rows) + "\n  ]\n}\n"  # a line for each label
 
     def save(self, folder: str | Path) -> list[Path]:
-        """Write ``labels.csv``, ``cells.csv``, ``examples.csv``, ``summary.json`` and ``patch.json``.
+        """Write the tables as CSV, the summary and the patch as JSON.
 
-        Each file appears complete or not at all; older ones of these names are replaced.
+        ``labels.csv``, ``cells.csv``, ``examples.csv``, ``breaks.csv``, ``pairs.csv``, ``violations.csv``,
+        ``summary.json`` and ``patch.json`` appear complete and together, or not at all; older ones are replaced.
 
         Parameters
         ----------

@@ -257,10 +257,12 @@ class LabelQualityState:
             )
         if not together or self._learns_late != other._learns_late:
             raise ValueError("other: expected a state in the same pass, frozen together with this one if it is frozen")
-        merged = copy.deepcopy(self)
-        if self._thresholds is None or self._learns_late:
-            merged._tally.merge(other._tally)
-        merged._findings.merge(other._findings)
+        merged = copy.copy(self)
+        merged._tally, merged._findings = Tally(self.n_labels), self._findings.empty()
+        for part in (self, other):
+            merged._findings.merge(part._findings)
+            if part is self or self._thresholds is None or self._learns_late:  # else both hold the whole first pass
+                merged._tally.merge(part._tally)
         merged._background = self._background or other._background
         merged._has_ids = other._has_ids if self._has_ids is None else self._has_ids
         return merged
