@@ -103,8 +103,7 @@ def read_probabilities(
     if len(shape) != 2:
         hint = " (of one label? .reshape(-1, 1))" if len(shape) == 1 else ""
         raise ValueError(f"{argument}: expected two dimensions (n_samples, n_labels), got shape {shape}{hint}")
-    if 0 in shape:
-        raise ValueError(f"{argument}: expected at least one example and one label, got shape {shape}")
+    check_some(shape, argument)
     if shape[1] > WIDEST:
         raise ValueError(f"{argument}: expected at most {WIDEST} columns, got shape {shape}")
     check_native(argument, dtype)
@@ -151,6 +150,12 @@ def _from_list(value: Sequence[Any], argument: str) -> NDArray[Any]:
                 f"got shape {item.shape} at position {label}{one_class}"
             )
     return np.column_stack([item[:, 1] for item in items])
+
+
+def check_some(shape: tuple[int, ...], argument: str = "pred_probs") -> None:
+    """There is at least one cell."""
+    if 0 in shape:
+        raise ValueError(f"{argument}: expected at least one example and one label, got shape {shape}")
 
 
 def check_shape(got: tuple[int, ...], labels: tuple[int, ...]) -> None:

@@ -14,7 +14,7 @@ from mlkit._validation.arrays import canonical_rows, is_array, is_sparse, read_a
 from mlkit._validation.frames import is_frame
 from mlkit._validation.optional import require
 from mlkit._validation.params import check_ids, check_memory, described
-from mlkit._validation.probabilities import Probabilities, check_shape, read_probabilities
+from mlkit._validation.probabilities import Probabilities, check_shape, check_some, read_probabilities
 from mlkit.labels.matrix import LabelMatrix
 
 if TYPE_CHECKING:
@@ -96,6 +96,7 @@ def slice_rows(
     mask = None if unknown is None else _rowwise("unknown", unknown)
     if isinstance(probs, list):
         probs = read_probabilities(probs, None, force=force)
+    check_some(tuple(probs.shape))
     n, n_labels = _n_rows(labels), int(probs.shape[1])
     shape = (n, n_labels) if isinstance(labels, list) else tuple(labels.shape)
     check_shape(tuple(probs.shape), shape)
