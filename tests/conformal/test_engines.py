@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import time
-import tracemalloc
+import json
+import subprocess
+import sys
 from collections import Counter
 from math import comb
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from mlkit import _core
 from mlkit.conformal import LabelPowersetConformalClassifier
 
 core = _core.conformal
+CHILD = Path(__file__).with_name("regions_in_little_memory.py")
 
 
 def drawn(n_labels: int, n: int, a: float, b: float, seed: int = 0):
@@ -135,6 +138,7 @@ def test_uncertain_regions_of_54_labels_are_counted_exactly():
         assert sum(region.cardinality_histogram()) == size.lower
 
 
+@pytest.mark.filterwarnings("ignore::mlkit.conformal.ConformalWarning")
 def test_a_whole_power_set_is_counted_exactly():
     probs, labels = drawn(54, 60, 0.1, 0.9)
     clf = LabelPowersetConformalClassifier(confidence_level=0.9).conformalize_proba(probs[:50], labels[:50])
@@ -166,16 +170,27 @@ def test_a_thousand_labels_are_decided_and_bracketed():
     assert found["S_excess_lower"] <= found["S_excess"]
 
 
-def test_a_region_that_explodes_is_bracketed_in_little_time_and_memory():
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="measures memory as Linux does")
+@pytest.mark.skipif(bool(_core.build_info()["sanitizers"]), reason="sanitizers need memory of their own")
+def test_regions_that_explode_are_bracketed_in_ten_seconds_and_500_mb(tmp_path):
+    done = subprocess.run([sys.executable, CHILD, tmp_path], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = json.loads((tmp_path / "answers.json").read_text())
+    print(found)
+    assert found["peak_mb"] < 500
+    assert max(found["seconds"].values()) < 10
+    for name, bounds in found["bounds"].items():
+        lower, upper = map(int, bounds)
+        assert 10**6 < lower < upper <= 2**100
+        assert name[:2] != "l2" or upper < 2 * lower
+
+
+def test_a_region_that_explodes_is_bracketed():
     probs, labels = drawn(100, 3003, 0.6, 1.6)
     clf = LabelPowersetConformalClassifier(score="l2", confidence_level=0.999)
     regions = clf.conformalize_proba(probs[:3000], labels[:3000]).predict_region_proba(probs[3000:])
-    tracemalloc.start()
-    begin = time.perf_counter()
     lower, upper, exact = regions.size()
-    assert time.perf_counter() - begin < 10
-    assert tracemalloc.get_traced_memory()[1] < 100e6
-    tracemalloc.stop()
     assert min(lower) > 10**15
     assert not exact.any()
     assert (upper / lower).max() < 2
