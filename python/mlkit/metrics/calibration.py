@@ -344,7 +344,11 @@ def _averaged(values: Floats, average: str | None, n_positive: Floats) -> Any:
 
 def binned_errors(cells: Scored) -> tuple[float, Floats]:
     """Expected calibration error with the defaults, of all cells and of each label."""
-    bins = bin_cells(cells, 15, "uniform", "right", by_label=True)
+    return calibration_errors(bin_cells(cells, 15, "uniform", "right", by_label=True))
+
+
+def calibration_errors(bins: Bins) -> tuple[float, Floats]:
+    """Expected calibration error of all cells and of each label, from each label's bins."""
     weight, probability, positive = (x.sum(axis=0)[None] for x in (bins.weight, bins.probability, bins.positive))
     pooled = Bins(weight, probability, positive, bins.edges)
     return float(_errors(pooled, "l1", False)[0]), _errors(bins, "l1", False)

@@ -21,8 +21,9 @@ class ExactSum {
         sum_.add((units & 0xffffffffu) * count);
     }
     void subtract(const ExactSum& other) { sum_ = sum_.minus(other.sum_); }
+    WideSum words() const { return sum_.canonical(); }
     double value() const {
-        const WideSum c = sum_.canonical();
+        const WideSum c = words();
         return static_cast<double>(c.high) * 0x1p-18 + static_cast<double>(c.low) * 0x1p-50;
     }
 
