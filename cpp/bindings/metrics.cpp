@@ -249,6 +249,14 @@ void register_curves(py::module_& m) {
         py::arg("labels"), py::arg("scores"), py::arg("weights").noconvert(), py::arg("max_fpr"), py::arg("n_threads"));
 }
 
+py::array_t<double> bins_to_numpy(const std::vector<BinSums>& sums, std::vector<py::ssize_t> shape) {
+    std::vector<double> flat;
+    flat.reserve(3 * sums.size());
+    for (const BinSums& bin : sums)
+        flat.insert(flat.end(), {bin.weight.value(), bin.probability.value(), bin.positive.value()});
+    return to_numpy(std::move(flat), std::move(shape));
+}
+
 void register_reliability(py::module_& m) {
     m.def(
         "bin_cells",
@@ -259,11 +267,7 @@ void register_reliability(py::module_& m) {
             const Bins bins{edges.data(), edges.shape(1) + 1, by_label, edges.shape(0) > 1, closed_left};
             const auto sums = without_gil(
                 [&] { return bin_cells(cells_of(labels, scores), bins, pointer(weights), team(n_threads)); });
-            std::vector<double> flat;
-            flat.reserve(3 * sums.size());
-            for (const BinSums& bin : sums)
-                flat.insert(flat.end(), {bin.weight.value(), bin.probability.value(), bin.positive.value()});
-            return to_numpy(std::move(flat), {bins.n_groups(labels.view.n_labels), bins.n_bins, py::ssize_t{3}});
+            return bins_to_numpy(sums, {bins.n_groups(labels.view.n_labels), bins.n_bins, 3});
         },
         py::arg("labels"), py::arg("scores"), py::arg("edges").noconvert(), py::arg("by_label"), py::arg("closed_left"),
         py::arg("weights").noconvert(), py::arg("n_threads"));
@@ -281,6 +285,20 @@ void register_reliability(py::module_& m) {
         },
         py::arg("labels"), py::arg("scores"), py::arg("by_label"), py::arg("epsilon"), py::arg("weights").noconvert(),
         py::arg("n_threads"));
+    m.def(
+        "calibrate",
+        [](const Labels& labels, const ScoreArrays& scores, const Doubles& edges, double epsilon,
+           const Weights& weights, int n_threads) {
+            const Bins bins{edges.data(), edges.size() + 1, false, false, false};
+            Doubles out({labels.view.n_labels, static_cast<Index>(n_calibration_measures)});
+            double* to = out.mutable_data();
+            const auto pooled = without_gil([&] {
+                return calibrate(cells_of(labels, scores), bins, epsilon, pointer(weights), team(n_threads), to);
+            });
+            return py::make_tuple(out, bins_to_numpy(pooled, {bins.n_bins, 3}));
+        },
+        py::arg("labels"), py::arg("scores"), py::arg("edges").noconvert(), py::arg("epsilon"),
+        py::arg("weights").noconvert(), py::arg("n_threads"));
 }
 
 }  // namespace

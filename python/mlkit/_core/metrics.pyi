@@ -70,3 +70,18 @@ def bin_cells(
 def sum_losses(
     labels: Labels, scores: Scores, by_label: bool, epsilon: float, weights: _Floats | None, n_threads: int
 ) -> _Floats: ...
+def calibrate(
+    labels: Labels, scores: Scores, edges: _Floats, epsilon: float, weights: _Floats | None, n_threads: int
+) -> tuple[_Floats, _Floats]: ...
+def count_plain_rows(
+    truth: NDArray[Any], predicted: NDArray[Any], by_row: bool, n_threads: int
+) -> tuple[_Floats, NDArray[np.int32]] | None: ...
+def count_plain_csr(
+    truth: tuple[NDArray[Any], NDArray[Any], NDArray[Any]],
+    predicted: tuple[NDArray[Any], NDArray[Any], NDArray[Any]],
+    n_rows: int,
+    n_labels: int,
+    by_label: bool,
+    by_row: bool,
+    n_threads: int,
+) -> tuple[_Floats, NDArray[np.int32]] | None: ...

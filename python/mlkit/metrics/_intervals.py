@@ -43,12 +43,16 @@ def row_replicates(
     measures: list[RowMeasure], ids: NDArray[np.int64], seed: int, n_boot: int, n_threads: int
 ) -> dict[str, Floats]:
     """Values of row measures in bootstrap replicates."""
-    columns = [part for m in measures for part in (m.numerator, m.denominator)]
-    scales = np.array([float(np.max(np.abs(c), initial=0.0)) or 1.0 for c in columns])
+    parts = {id(part): part for m in measures for part in (m.numerator, m.denominator)}  # many share a denominator
     limit = FRACTION if len(ids) < 2**27 else 2.0**20
-    whole = np.stack([np.rint(c * (limit / s)).astype(np.int64) for c, s in zip(columns, scales)], axis=1)
-    sums = _core.metrics.bootstrap_rows(ids, whole, seed, n_boot, n_threads) * (scales / limit)
-    return {m.key: divide(sums[:, 2 * i], sums[:, 2 * i + 1], np.nan) for i, m in enumerate(measures)}
+    whole = np.empty((len(ids), len(parts)), np.int64)
+    scales = []
+    for at, part in enumerate(parts.values()):
+        scales.append((float(np.max(np.abs(part), initial=0.0)) or 1.0) / limit)
+        np.rint(part / scales[-1], out=whole[:, at], casting="unsafe")
+    sums = _core.metrics.bootstrap_rows(ids, whole, seed, n_boot, n_threads) * np.array(scales)
+    of = dict(zip(parts, sums.T))
+    return {m.key: divide(of[id(m.numerator)], of[id(m.denominator)], np.nan) for m in measures}
 
 
 def label_replicates(

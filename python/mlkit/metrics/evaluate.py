@@ -34,7 +34,7 @@ from mlkit.metrics._measures import (
     set_measures,
 )
 from mlkit.metrics._ranks import check_ks, rank_rows
-from mlkit.metrics.calibration import binned_errors, cell_losses
+from mlkit.metrics.calibration import calibrate
 from mlkit.metrics.propensity import check_propensities
 from mlkit.metrics.report import EvaluationReport, Findings
 
@@ -286,12 +286,11 @@ def _add_label_areas(found: Findings, table: dict[str, Any], values: dict[str, F
 
 def _add_calibration(found: Findings, cells: Scored, table: dict[str, Any]) -> None:
     n_cells = int(cells.truth.support.sum() + cells.truth.n_negative.sum())
-    weight, squared, logarithmic = cell_losses(cells, True)
-    pooled, table["ece"] = binned_errors(cells)
-    table["brier"] = squared
-    found.add("multilabel_brier_score", mean(squared, weight), None, n_cells, "no interval")
-    found.add("binary_log_loss", mean(logarithmic, weight), None, n_cells, "no interval")
-    found.add("expected_calibration_error", pooled, None, n_cells, "no interval")
+    of_cells = calibrate(cells)
+    table["ece"], table["brier"] = of_cells.ece, of_cells.brier
+    found.add("multilabel_brier_score", of_cells.pooled_brier, None, n_cells, "no interval")
+    found.add("binary_log_loss", of_cells.pooled_log_loss, None, n_cells, "no interval")
+    found.add("expected_calibration_error", of_cells.pooled_ece, None, n_cells, "no interval")
 
 
 def _label_table(truth: LabelMatrix, counts: _counts.Counts) -> dict[str, Any]:

@@ -525,7 +525,9 @@ def _judge(
 
 
 def _counts_for(pair: Pair, average: str | None) -> Counts:
-    return _counts.row_counts(pair) if average == "samples" else _counts.label_counts(pair)
+    if average == "samples":
+        return _counts.row_counts(pair)
+    return _counts.total_counts(pair) if average == "micro" else _counts.label_counts(pair)
 
 
 def _score(

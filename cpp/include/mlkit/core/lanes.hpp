@@ -23,10 +23,8 @@ namespace detail {
 // A vector as wide as eight doubles has no calling convention that all instruction sets share: it never leaves a
 // function, and what works on it is always inlined.
 #if defined(__GNUC__)
-#define MLKIT_INLINE [[gnu::always_inline]] inline
 using Vector = double __attribute__((vector_size(64)));
 #else
-#define MLKIT_INLINE inline
 using Vector = Lanes;
 #endif
 
@@ -53,6 +51,15 @@ MLKIT_INLINE void average_in(Vector& average, const Vector& next, double alpha) 
     average = average + alpha * (next - average);
 #else
     for (Index r = 0; r < width; ++r) average.v[r] = average.v[r] + alpha * (next.v[r] - average.v[r]);
+#endif
+}
+
+/// sum += factor * x
+MLKIT_INLINE void add_multiple(Vector& sum, const Vector& x, double factor) {
+#if defined(__GNUC__)
+    sum = sum + factor * x;
+#else
+    for (Index r = 0; r < width; ++r) sum.v[r] += factor * x.v[r];
 #endif
 }
 

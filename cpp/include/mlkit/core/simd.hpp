@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <type_traits>
 
 #include "mlkit/core/fixed_point.hpp"
 #include "mlkit/core/views.hpp"
@@ -15,6 +16,12 @@
 #define MLKIT_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define MLKIT_CLONES
+#endif
+
+#if defined(__GNUC__)
+#define MLKIT_INLINE [[gnu::always_inline]] inline
+#else
+#define MLKIT_INLINE inline
 #endif
 
 namespace mlkit::simd {
@@ -103,6 +110,156 @@ MLKIT_CLONES [[maybe_unused]] static void count_smaller(const double* p, Index n
     for (Index j = 0; j < n; ++j) counts[j] = 0;
     for (auto half = static_cast<std::int32_t>((size + 1) / 2); half > 0; half /= 2)
         for (Index j = 0; j < n; ++j) counts[j] += sorted[counts[j] + half - 1] < p[j] ? half : 0;
+}
+
+/// Bits of a score as a number that ascends with it; -0 is 0.
+template <class Real>
+using KeyOf = std::conditional_t<std::is_same_v<Real, double>, std::uint64_t, std::uint32_t>;
+
+namespace detail {
+
+template <class Real>
+MLKIT_INLINE void order_bits_of(const Real* scores, Index n, KeyOf<Real>* keys) {
+    using Key = KeyOf<Real>;
+    constexpr unsigned sign = 8 * sizeof(Key) - 1;
+    for (Index k = 0; k < n; ++k) {
+        const Real x = scores[k] + Real{0};
+        Key b;
+        std::memcpy(&b, &x, sizeof b);
+        keys[k] = b ^ ((Key{0} - (b >> sign)) | (Key{1} << sign));
+    }
+}
+
+}  // namespace detail
+
+MLKIT_CLONES [[maybe_unused]] static void order_bits(const float* scores, Index n, std::uint32_t* keys) {
+    detail::order_bits_of(scores, n, keys);
+}
+MLKIT_CLONES [[maybe_unused]] static void order_bits(const double* scores, Index n, std::uint64_t* keys) {
+    detail::order_bits_of(scores, n, keys);
+}
+
+/// Ascending distinct keys in buckets of equal width: `starts` holds the number of the first key in each; a search that
+/// begins there with a halving of `step` ends at the first key that is not below. The highest key follows the last one
+/// at least 2 * step times.
+template <class Key>
+struct KeyIndex {
+    Key first, last;
+    unsigned shift;
+    const std::int32_t* starts;
+    const Key* keys;
+    std::int32_t step;
+};
+
+namespace detail {
+
+template <class Key>
+MLKIT_INLINE void find_places_of(const KeyIndex<Key>& index, const Key* wanted, Index n, std::int32_t* places) {
+    const Key first = index.first, last = index.last, *keys = index.keys;
+    const std::int32_t* starts = index.starts;
+    const unsigned shift = index.shift;
+    for (Index k = 0; k < n; ++k) {
+        const Key x = wanted[k];
+        const Key inside = (x < first ? first : x > last ? last : x) - first;
+        places[k] = starts[inside >> shift];
+    }
+    for (std::int32_t half = index.step; half > 0; half /= 2)
+        for (Index k = 0; k < n; ++k) {
+            const std::int32_t at = places[k];
+            places[k] = at + (keys[at + half - 1] < wanted[k] ? half : 0);
+        }
+    for (Index k = 0; k < n; ++k) {
+        const std::int32_t at = places[k];
+        places[k] = 2 * at + (keys[at] == wanted[k]);
+    }
+}
+
+}  // namespace detail
+
+/// places[k] = 2g + 1 where wanted[k] is the g-th key, 2g where it lies between that and the one below.
+MLKIT_CLONES [[maybe_unused]] static void find_places(const KeyIndex<std::uint32_t>& index, const std::uint32_t* wanted,
+                                                      Index n, std::int32_t* places) {
+    detail::find_places_of(index, wanted, n, places);
+}
+MLKIT_CLONES [[maybe_unused]] static void find_places(const KeyIndex<std::uint64_t>& index, const std::uint64_t* wanted,
+                                                      Index n, std::int32_t* places) {
+    detail::find_places_of(index, wanted, n, places);
+}
+
+namespace detail {
+
+/// Natural logarithm of x in (0, 1], within two units in the last place: x = 2^e m with m in [sqrt(1/2), sqrt(2)), and
+/// log m = 2 artanh s with s = (m - 1) / (m + 1), of which eleven terms of the power series are enough.
+MLKIT_INLINE double log_of(double x) {
+    constexpr std::uint64_t half_root = 0x3fe6a09e667f3bcdu, one = 0x3ff0000000000000u;
+    constexpr double shifter = 0x1.8p52;
+    std::uint64_t b, shifted;
+    std::memcpy(&b, &x, sizeof b);
+    std::memcpy(&shifted, &shifter, sizeof shifted);
+    const std::uint64_t raised = b + (one - half_root);
+    const std::uint64_t exponent = (raised >> 52) + (shifted - 1023);
+    const std::uint64_t mantissa = (raised & 0x000fffffffffffffu) + half_root;
+    double e, m;
+    std::memcpy(&e, &exponent, sizeof e);
+    std::memcpy(&m, &mantissa, sizeof m);
+    e -= shifter;
+    const double s = (m - 1.0) / (m + 1.0), z = s * s;
+    double sum = 2.0 / 21;
+    sum = sum * z + 2.0 / 19;
+    sum = sum * z + 2.0 / 17;
+    sum = sum * z + 2.0 / 15;
+    sum = sum * z + 2.0 / 13;
+    sum = sum * z + 2.0 / 11;
+    sum = sum * z + 2.0 / 9;
+    sum = sum * z + 2.0 / 7;
+    sum = sum * z + 2.0 / 5;
+    sum = sum * z + 2.0 / 3;
+    return e * 0x1.62e42fefa39efp-1 + (2.0 * s + s * (z * sum));
+}
+
+MLKIT_INLINE double clamped(double x, double low, double high) { return x < low ? low : x > high ? high : x; }
+
+}  // namespace detail
+
+/// -log p, p kept `epsilon` away from 0 and 1: the loss of a positive cell, or that of a negative one of 1 - p.
+inline double log_loss(double p, double epsilon) {
+    return -detail::log_of(detail::clamped(p, epsilon, 1.0 - epsilon));
+}
+
+/// Sums of the squared and logarithmic losses of n <= 256 negative cells, in units of 2^-50.
+struct LossUnits {
+    std::uint64_t squared, logarithmic;
+};
+MLKIT_CLONES [[maybe_unused]] static LossUnits negative_losses(const double* p, double epsilon, Index n) {
+    LossUnits sums{0, 0};
+    for (Index j = 0; j < n; ++j) {
+        const double inside = detail::clamped(1.0 - p[j], epsilon, 1.0 - epsilon);
+        sums.squared += fixed_point::fine_units(p[j] * p[j]);
+        sums.logarithmic += fixed_point::wide_units(-detail::log_of(inside));
+    }
+    return sums;
+}
+
+/// Numbers as probabilities: widened, and brought back into [0, 1].
+MLKIT_CLONES [[maybe_unused]] static void to_unit(const float* from, Index n, double* to) {
+    for (Index j = 0; j < n; ++j) to[j] = detail::clamped(static_cast<double>(from[j]), 0.0, 1.0);
+}
+MLKIT_CLONES [[maybe_unused]] static void to_unit(const double* from, Index n, double* to) {
+    for (Index j = 0; j < n; ++j) to[j] = detail::clamped(from[j], 0.0, 1.0);
+}
+
+/// bins[j] = how many of step, 2 step, ..., (n_bins - 1) step are below p[j] in [0, 1] (or at it); step = 1 / n_bins.
+MLKIT_CLONES [[maybe_unused]] static void uniform_bins(const double* p, Index n, double step, std::int32_t n_bins,
+                                                       bool closed_left, std::int32_t* bins) {
+    const double scale = n_bins;
+    for (Index j = 0; j < n; ++j) {  // rounding may lead to the next bin, no further
+        const auto guess = static_cast<std::int32_t>(p[j] * scale);
+        const std::int32_t at = guess < n_bins ? guess : n_bins - 1;
+        const double low = at * step, high = (at + 1) * step;
+        const bool is_lower = closed_left ? low > p[j] : low >= p[j];
+        const bool is_higher = closed_left ? high <= p[j] : high < p[j];
+        bins[j] = at - (is_lower & (at > 0)) + (is_higher & (at + 1 < n_bins));
+    }
 }
 
 /// ranks[i] = number of values below v[i]; `padded` is n rounded up to 8 and v[n..padded) is infinite.
