@@ -29,7 +29,8 @@ bool with_plain_type(const py::array& a, F&& f) {
 std::optional<PlainRows> plain_rows(const py::array& a) {
     PlainRows rows{static_cast<const std::byte*>(a.data()), a.strides(0), nullptr};
     if (a.strides(1) != a.itemsize()) return std::nullopt;
-    if (!with_plain_type(a, [&](auto value) { rows.marks = &metrics::detail::as_marks<decltype(value)>; })) return std::nullopt;
+    if (!with_plain_type(a, [&](auto value) { rows.marks = &metrics::detail::as_marks<decltype(value)>; }))
+        return std::nullopt;
     return rows;
 }
 
@@ -97,8 +98,8 @@ void register_metric_pairs(py::module_& m) {
         py::arg("truth").noconvert(), py::arg("predicted").noconvert(), py::arg("by_row"), py::arg("n_threads"));
     m.def(
         "count_plain_csr",
-        [](const CsrArrays& truth, const CsrArrays& predicted, Index n_rows, Index n_labels, bool by_label,
-           bool by_row, int n_threads) -> py::object {
+        [](const CsrArrays& truth, const CsrArrays& predicted, Index n_rows, Index n_labels, bool by_label, bool by_row,
+           int n_threads) -> py::object {
             py::object counted =
                 count_csr<std::int32_t>(truth, predicted, n_rows, n_labels, by_label, by_row, n_threads);
             if (!counted.is_none()) return counted;

@@ -362,7 +362,8 @@ def calibrate(cells: Scored) -> Calibration:
     labels, bins = _core.metrics.calibrate(*cells.core, edges, epsilon, scaled, cells.n_threads)
     weight, squared, logarithmic, gaps = labels.T
     brier = divide(squared, weight, np.nan)
-    pooled = Bins(*bins.T[:, None], edges[None])
+    of_bins, probability, positive = bins.T[:, None]
+    pooled = Bins(of_bins, probability, positive, edges[None])
     return Calibration(
         brier,
         divide(gaps, weight, np.nan),

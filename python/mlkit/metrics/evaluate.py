@@ -22,7 +22,7 @@ from mlkit._validation.params import check_choice, check_integer, check_number
 from mlkit.labels.matrix import LabelMatrix
 from mlkit.metrics import _counts
 from mlkit.metrics._areas import Areas, pooled_areas
-from mlkit.metrics._averages import ABSENT, Floats, mean
+from mlkit.metrics._averages import ABSENT, Floats
 from mlkit.metrics._intervals import label_replicates, normal_intervals, row_replicates
 from mlkit.metrics._measures import (
     RATIOS,

@@ -119,14 +119,14 @@ using KeyOf = std::conditional_t<std::is_same_v<Real, double>, std::uint64_t, st
 namespace detail {
 
 template <class Real>
-MLKIT_INLINE void order_bits_of(const Real* scores, Index n, KeyOf<Real>* keys) {
+MLKIT_INLINE void order_bits_of(const Real* __restrict scores, Index n, KeyOf<Real>* __restrict keys) {
     using Key = KeyOf<Real>;
     constexpr unsigned sign = 8 * sizeof(Key) - 1;
     for (Index k = 0; k < n; ++k) {
         const Real x = scores[k] + Real{0};
         Key b;
         std::memcpy(&b, &x, sizeof b);
-        keys[k] = b ^ ((Key{0} - (b >> sign)) | (Key{1} << sign));
+        keys[k] = b >> sign ? ~b : b | (Key{1} << sign);
     }
 }
 
@@ -154,23 +154,26 @@ struct KeyIndex {
 namespace detail {
 
 template <class Key>
-MLKIT_INLINE void find_places_of(const KeyIndex<Key>& index, const Key* wanted, Index n, std::int32_t* places) {
-    const Key first = index.first, last = index.last, *keys = index.keys;
-    const std::int32_t* starts = index.starts;
+MLKIT_INLINE void find_places_of(const KeyIndex<Key>& index, const Key* __restrict wanted, Index n,
+                                 std::int32_t* __restrict places) {
+    const Key first = index.first, last = index.last;
+    const Key* __restrict keys = index.keys;
+    const std::int32_t* __restrict starts = index.starts;
     const unsigned shift = index.shift;
     for (Index k = 0; k < n; ++k) {
-        const Key x = wanted[k];
-        const Key inside = (x < first ? first : x > last ? last : x) - first;
-        places[k] = starts[inside >> shift];
+        const Key above = wanted[k] > first ? wanted[k] : first, inside = above < last ? above : last;
+        places[k] = starts[static_cast<std::int32_t>((inside - first) >> shift)];
     }
-    for (std::int32_t half = index.step; half > 0; half /= 2)
+    for (std::int32_t half = index.step; half > 0; half /= 2) {
+        const Key* __restrict middle = keys + half - 1;
         for (Index k = 0; k < n; ++k) {
             const std::int32_t at = places[k];
-            places[k] = at + (keys[at + half - 1] < wanted[k] ? half : 0);
+            places[k] = at + (middle[at] < wanted[k] ? half : 0);
         }
+    }
     for (Index k = 0; k < n; ++k) {
         const std::int32_t at = places[k];
-        places[k] = 2 * at + (keys[at] == wanted[k]);
+        places[k] = 2 * at + (keys[at] == wanted[k] ? 1 : 0);
     }
 }
 
@@ -217,14 +220,15 @@ MLKIT_INLINE double log_of(double x) {
     return e * 0x1.62e42fefa39efp-1 + (2.0 * s + s * (z * sum));
 }
 
-MLKIT_INLINE double clamped(double x, double low, double high) { return x < low ? low : x > high ? high : x; }
+MLKIT_INLINE double clamped(double x, double low, double high) {
+    const double above = x < low ? low : x;
+    return above > high ? high : above;
+}
 
 }  // namespace detail
 
 /// -log p, p kept `epsilon` away from 0 and 1: the loss of a positive cell, or that of a negative one of 1 - p.
-inline double log_loss(double p, double epsilon) {
-    return -detail::log_of(detail::clamped(p, epsilon, 1.0 - epsilon));
-}
+inline double log_loss(double p, double epsilon) { return -detail::log_of(detail::clamped(p, epsilon, 1.0 - epsilon)); }
 
 /// Sums of the squared and logarithmic losses of n <= 256 negative cells, in units of 2^-50.
 struct LossUnits {
@@ -240,26 +244,44 @@ MLKIT_CLONES [[maybe_unused]] static LossUnits negative_losses(const double* p, 
     return sums;
 }
 
-/// Numbers as probabilities: widened, and brought back into [0, 1].
-MLKIT_CLONES [[maybe_unused]] static void to_unit(const float* from, Index n, double* to) {
-    for (Index j = 0; j < n; ++j) to[j] = detail::clamped(static_cast<double>(from[j]), 0.0, 1.0);
+/// to[j] = from[j], at least `low` and at most `high` (as variables: compilers make branches of constants).
+MLKIT_CLONES [[maybe_unused]] static void clamp(const float* __restrict from, Index n, double low, double high,
+                                                double* __restrict to) {
+    for (Index j = 0; j < n; ++j) to[j] = detail::clamped(static_cast<double>(from[j]), low, high);
 }
-MLKIT_CLONES [[maybe_unused]] static void to_unit(const double* from, Index n, double* to) {
-    for (Index j = 0; j < n; ++j) to[j] = detail::clamped(from[j], 0.0, 1.0);
+MLKIT_CLONES [[maybe_unused]] static void clamp(const double* __restrict from, Index n, double low, double high,
+                                                double* __restrict to) {
+    for (Index j = 0; j < n; ++j) to[j] = detail::clamped(from[j], low, high);
 }
 
-/// bins[j] = how many of step, 2 step, ..., (n_bins - 1) step are below p[j] in [0, 1] (or at it); step = 1 / n_bins.
-MLKIT_CLONES [[maybe_unused]] static void uniform_bins(const double* p, Index n, double step, std::int32_t n_bins,
-                                                       bool closed_left, std::int32_t* bins) {
+namespace detail {
+
+template <bool closed_left>
+MLKIT_INLINE void uniform_bins_of(const double* __restrict p, Index n, double step, std::int32_t n_bins,
+                                  std::int32_t* __restrict bins) {
     const double scale = n_bins;
+    const std::int32_t last = n_bins - 1;
     for (Index j = 0; j < n; ++j) {  // rounding may lead to the next bin, no further
         const auto guess = static_cast<std::int32_t>(p[j] * scale);
-        const std::int32_t at = guess < n_bins ? guess : n_bins - 1;
+        const std::int32_t at = guess < last ? guess : last;
         const double low = at * step, high = (at + 1) * step;
-        const bool is_lower = closed_left ? low > p[j] : low >= p[j];
-        const bool is_higher = closed_left ? high <= p[j] : high < p[j];
-        bins[j] = at - (is_lower & (at > 0)) + (is_higher & (at + 1 < n_bins));
+        const std::int32_t down = closed_left ? (low > p[j] ? 1 : 0) : (low >= p[j] ? 1 : 0);
+        const std::int32_t up = closed_left ? (high <= p[j] ? 1 : 0) : (high < p[j] ? 1 : 0);
+        const std::int32_t bin = at - down + up, inside = bin > 0 ? bin : 0;
+        bins[j] = inside < last ? inside : last;
     }
+}
+
+}  // namespace detail
+
+/// bins[j] = how many of step, 2 step, ..., (n_bins - 1) step are below p[j] in [0, 1] (or at it); step = 1 / n_bins.
+MLKIT_CLONES [[maybe_unused]] static void bins_closed_right(const double* p, Index n, double step, std::int32_t n_bins,
+                                                            std::int32_t* bins) {
+    detail::uniform_bins_of<false>(p, n, step, n_bins, bins);
+}
+MLKIT_CLONES [[maybe_unused]] static void bins_closed_left(const double* p, Index n, double step, std::int32_t n_bins,
+                                                           std::int32_t* bins) {
+    detail::uniform_bins_of<true>(p, n, step, n_bins, bins);
 }
 
 /// ranks[i] = number of values below v[i]; `padded` is n rounded up to 8 and v[n..padded) is infinite.

@@ -151,7 +151,8 @@ inline void bootstrap_rows(const std::int64_t* ids, const std::int64_t* values, 
     const Team team = whole_team.for_work(n_rows * n_boot * (n_values + 4) / 8);
     bool is_wide = false;
     for (Index k = 0; k < n_rows * n_values; ++k)
-        is_wide |= values[k] >= detail::RowReplicates::narrow_limit || values[k] <= -detail::RowReplicates::narrow_limit;
+        is_wide |=
+            values[k] >= detail::RowReplicates::narrow_limit || values[k] <= -detail::RowReplicates::narrow_limit;
     std::vector<detail::RowReplicates> parts(static_cast<std::size_t>(team.n_threads),
                                              detail::RowReplicates(n_values, n_boot, is_wide));
     for_each_range(n_rows, detail::product_rows, team, [&](Index begin, Index end, int thread) {

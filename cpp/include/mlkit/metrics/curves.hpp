@@ -165,7 +165,8 @@ class ColumnPlacer {
             sums_.known[static_cast<std::size_t>(zero_)].add(zeros);
         }
         for (const std::int32_t cell : column.unknown) subtract_from(sums_.known[at(cell)], weights_[column.row(cell)]);
-        for (const std::int32_t cell : column.positive) add_to(sums_.positive[at(cell) / 2], weights_[column.row(cell)]);
+        for (const std::int32_t cell : column.positive)
+            add_to(sums_.positive[at(cell) / 2], weights_[column.row(cell)]);
         for (const std::int32_t row : column.zero_positive) add_to(sums_.positive[at_zero() / 2], weights_[row]);
         sums_.trace(curve_);
     }

@@ -126,7 +126,8 @@ inline void count_places(const std::int32_t* places, Index n, Index n_places, st
     std::uint32_t* of = scratch.data();
     Index k = 0;
     for (; k + 4 <= n; k += 4)
-        for (std::size_t c = 0; c < 4; ++c) ++of[c * stride + static_cast<std::size_t>(places[k + static_cast<Index>(c)])];
+        for (std::size_t c = 0; c < 4; ++c)
+            ++of[c * stride + static_cast<std::size_t>(places[k + static_cast<Index>(c)])];
     for (; k < n; ++k) ++of[places[k]];
     for (std::size_t c = 0; c < (stride ? 4u : 1u); ++c)
         for (std::size_t p = 0; p < static_cast<std::size_t>(n_places); ++p)

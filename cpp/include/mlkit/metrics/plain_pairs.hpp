@@ -15,7 +15,8 @@ namespace mlkit::metrics {
 
 namespace detail {
 
-/// A row as bytes of 0 and 1: in place where it is stored so. `odd` gets a bit above the lowest where a cell is neither.
+/// A row as bytes of 0 and 1: in place where it is stored so. `odd` gets a bit above the lowest where a cell is
+/// neither.
 template <class Value>
 const std::uint8_t* as_marks(const std::byte* row, Index n, std::uint8_t* scratch, std::uint8_t& odd) {
     std::uint8_t found = 0;
@@ -173,7 +174,8 @@ bool count_plain(const PlainCsr<ColumnIndex>& truth, const PlainCsr<ColumnIndex>
             return;
         }
         Mine& m = mine[static_cast<std::size_t>(thread)];
-        if (by_label && m.hits.empty()) m.hits = m.predicted = m.positive = std::vector<std::int32_t>(labels.hits.size());
+        if (by_label && m.hits.empty())
+            m.hits = m.predicted = m.positive = std::vector<std::int32_t>(labels.hits.size());
         for (Index i = begin; i < end; ++i) {
             auto t = static_cast<Index>(truth.indptr[i]), p = static_cast<Index>(predicted.indptr[i]);
             const auto t_end = static_cast<Index>(truth.indptr[i + 1]);

@@ -24,11 +24,13 @@ class ScoreRuns {
     Index size() const { return size_; }
     /// Position in the run of a row's first score, and how many of its scores are stored.
     Index first(Index row) const {
-        if (const auto* sparse = std::get_if<SparseScores>(&scores_)) return sparse->indptr[row] - sparse->indptr[begin_];
+        if (const auto* sparse = std::get_if<SparseScores>(&scores_))
+            return sparse->indptr[row] - sparse->indptr[begin_];
         return (row - begin_) * std::get<DenseScores>(scores_).n_labels;
     }
     Index n_stored(Index row) const {
-        if (const auto* sparse = std::get_if<SparseScores>(&scores_)) return sparse->indptr[row + 1] - sparse->indptr[row];
+        if (const auto* sparse = std::get_if<SparseScores>(&scores_))
+            return sparse->indptr[row + 1] - sparse->indptr[row];
         return std::get<DenseScores>(scores_).n_labels;
     }
     /// The score of a label; `at` remembers the place for ascending queries of a row.
@@ -81,7 +83,8 @@ class ScoreRuns {
 
 /// Rows that are looked at together: some thousand scores.
 inline Index run_rows(const Cells& cells) {
-    return std::max<Index>(1, (Index{1} << 14) / std::max<Index>(1, cells.n_read() / std::max<Index>(1, cells.labels.n_rows)));
+    return std::max<Index>(
+        1, (Index{1} << 14) / std::max<Index>(1, cells.n_read() / std::max<Index>(1, cells.labels.n_rows)));
 }
 
 /// One thread's part of a pooled curve.

@@ -92,7 +92,7 @@ void for_each_probability_block(const Column<Real>& column, Visit&& visit) {
     double p[probability_block];
     for (Index begin = 0; begin < column.size; begin += probability_block) {
         const Index n = std::min(probability_block, column.size - begin);
-        simd::to_unit(column.scores + begin, n, p);
+        simd::clamp(column.scores + begin, n, 0.0, 1.0, p);
         visit(begin, n, static_cast<const double*>(p));
     }
 }
@@ -177,7 +177,8 @@ class ColumnBinner {
         const double step = 1.0 / static_cast<double>(bins_.n_bins);
         for_each_probability_block(column, [&](Index, Index n, const double* p) {
             if (is_uniform_)
-                simd::uniform_bins(p, n, step, static_cast<std::int32_t>(bins_.n_bins), bins_.closed_left, at);
+                (bins_.closed_left ? simd::bins_closed_left : simd::bins_closed_right)(
+                    p, n, step, static_cast<std::int32_t>(bins_.n_bins), at);
             else
                 for (Index k = 0; k < n; ++k) at[k] = static_cast<std::int32_t>(bins_.bin(column.label, p[k]));
             for (Index k = 0; k < n; ++k)
@@ -299,10 +300,10 @@ inline std::vector<BinSums> bin_cells(const Cells& cells, const Bins& bins, cons
     const detail::ScaledWeights scaled(weights, cells.labels.n_rows);
     std::vector<detail::ColumnBinner> binners(static_cast<std::size_t>(team.n_threads),
                                               detail::ColumnBinner(bins, scaled));
-    return detail::sum_columns<BinSums>(
-        cells, bins.by_label, bins.n_bins, team, [&](int thread, const auto& column, BinSums* sums) {
-            binners[static_cast<std::size_t>(thread)].add(column, sums);
-        });
+    return detail::sum_columns<BinSums>(cells, bins.by_label, bins.n_bins, team,
+                                        [&](int thread, const auto& column, BinSums* sums) {
+                                            binners[static_cast<std::size_t>(thread)].add(column, sums);
+                                        });
 }
 
 /// Squared and logarithmic loss of each label (or of all together). Probabilities are kept `epsilon` away from 0 and 1
@@ -312,9 +313,8 @@ inline std::vector<LossSums> sum_losses(const Cells& cells, bool by_label, doubl
     const Team team = whole_team.for_work(16 * cells.n_read());
     const detail::ScaledWeights scaled(weights, cells.labels.n_rows);
     const detail::ColumnLosses losses(epsilon, scaled, cells.labels.n_rows);
-    return detail::sum_columns<LossSums>(cells, by_label, 1, team, [&](int, const auto& column, LossSums* sums) {
-        losses.add(column, *sums);
-    });
+    return detail::sum_columns<LossSums>(cells, by_label, 1, team,
+                                         [&](int, const auto& column, LossSums* sums) { losses.add(column, *sums); });
 }
 
 enum CalibrationMeasure { label_weight, label_squared, label_logarithmic, label_gaps, n_calibration_measures };
@@ -331,24 +331,24 @@ inline std::vector<BinSums> calibrate(const Cells& cells, const Bins& bins, doub
         std::vector<BinSums> bins;
     };
     std::vector<Mine> mine(static_cast<std::size_t>(team.n_threads), Mine{detail::ColumnBinner(bins, scaled), {}});
-    return detail::sum_columns<BinSums>(
-        cells, false, bins.n_bins, team, [&](int thread, const auto& column, BinSums* sums) {
-            Mine& m = mine[static_cast<std::size_t>(thread)];
-            m.bins.assign(static_cast<std::size_t>(bins.n_bins), BinSums{});
-            m.binner.add(column, m.bins.data());
-            LossSums of_label;
-            losses.add(column, of_label);
-            double gaps = 0.0;
-            for (const BinSums& bin : m.bins) {
-                gaps += std::abs(bin.probability.value() - bin.positive.value());
-                sums++->add(bin);
-            }
-            double* to = out + column.label * n_calibration_measures;
-            to[label_weight] = of_label.weight.value();
-            to[label_squared] = of_label.squared.value();
-            to[label_logarithmic] = of_label.logarithmic.value();
-            to[label_gaps] = gaps;
-        });
+    return detail::sum_columns<BinSums>(cells, false, bins.n_bins, team,
+                                        [&](int thread, const auto& column, BinSums* sums) {
+                                            Mine& m = mine[static_cast<std::size_t>(thread)];
+                                            m.bins.assign(static_cast<std::size_t>(bins.n_bins), BinSums{});
+                                            m.binner.add(column, m.bins.data());
+                                            LossSums of_label;
+                                            losses.add(column, of_label);
+                                            double gaps = 0.0;
+                                            for (const BinSums& bin : m.bins) {
+                                                gaps += std::abs(bin.probability.value() - bin.positive.value());
+                                                sums++->add(bin);
+                                            }
+                                            double* to = out + column.label * n_calibration_measures;
+                                            to[label_weight] = of_label.weight.value();
+                                            to[label_squared] = of_label.squared.value();
+                                            to[label_logarithmic] = of_label.logarithmic.value();
+                                            to[label_gaps] = gaps;
+                                        });
 }
 
 }  // namespace mlkit::metrics
