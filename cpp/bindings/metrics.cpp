@@ -139,6 +139,25 @@ void register_bootstrap(py::module_& m) {
         py::arg("ids").noconvert(), py::arg("values").noconvert(), py::arg("seed"), py::arg("n_boot"),
         py::arg("n_threads"));
     m.def(
+        "bootstrap_columns",
+        [](const Array<Index>& ids, const std::vector<Doubles>& columns, const Doubles& scales, std::uint64_t seed,
+           Index n_boot, int n_threads) {
+            require(scales.size() == static_cast<Index>(columns.size()), "scales: expected one for each column");
+            std::vector<const double*> data;
+            for (const Doubles& column : columns) {
+                require(column.size() == ids.size(), "columns: expected one number for each id");
+                data.push_back(column.data());
+            }
+            Array<Index> out({n_boot, static_cast<Index>(columns.size())});
+            Index* to = out.mutable_data();
+            without_gil([&] {
+                bootstrap_columns(ids.data(), data, scales.data(), ids.size(), seed, n_boot, team(n_threads), to);
+            });
+            return out;
+        },
+        py::arg("ids").noconvert(), py::arg("columns"), py::arg("scales").noconvert(), py::arg("seed"),
+        py::arg("n_boot"), py::arg("n_threads"));
+    m.def(
         "bootstrap_labels",
         [](const Labels& truth, const Labels& predicted, const Array<Index>& ids, std::uint64_t seed, Index begin,
            Index n_boot, int n_threads) {

@@ -21,6 +21,9 @@ def sum_influences_at(
 def bootstrap_rows(
     ids: NDArray[np.int64], values: NDArray[np.int64], seed: int, n_boot: int, n_threads: int
 ) -> NDArray[np.int64]: ...
+def bootstrap_columns(
+    ids: NDArray[np.int64], columns: list[_Floats], scales: _Floats, seed: int, n_boot: int, n_threads: int
+) -> NDArray[np.int64]: ...
 def bootstrap_labels(
     truth: Labels,
     predicted: Labels,

@@ -44,13 +44,10 @@ def row_replicates(
 ) -> dict[str, Floats]:
     """Values of row measures in bootstrap replicates."""
     parts = {id(part): part for m in measures for part in (m.numerator, m.denominator)}  # many share a denominator
+    columns = [np.ascontiguousarray(part) for part in parts.values()]
     limit = FRACTION if len(ids) < 2**27 else 2.0**20
-    whole = np.empty((len(ids), len(parts)), np.int64)
-    scales = []
-    for at, part in enumerate(parts.values()):
-        scales.append((float(np.max(np.abs(part), initial=0.0)) or 1.0) / limit)
-        np.rint(part / scales[-1], out=whole[:, at], casting="unsafe")
-    sums = _core.metrics.bootstrap_rows(ids, whole, seed, n_boot, n_threads) * np.array(scales)
+    scales = np.array([limit / (float(max(c.max(initial=0.0), -c.min(initial=0.0))) or 1.0) for c in columns])
+    sums = _core.metrics.bootstrap_columns(ids, columns, scales, seed, n_boot, n_threads) / scales
     of = dict(zip(parts, sums.T))
     return {m.key: divide(of[id(m.numerator)], of[id(m.denominator)], np.nan) for m in measures}
 

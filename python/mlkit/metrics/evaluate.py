@@ -169,15 +169,16 @@ def evaluate(
     found = Findings(truth, None if weights is None else weights.values, ids, ci)
     prediction = Prediction(truth, predicted, cells, cut, n_threads)
     label_counts, row_counts = prediction.counts(weights)
-    rows: list[RowMeasure] = set_measures(row_counts)
     _add_label_measures(found, prediction, label_counts, absent_labels)
     table = _label_table(truth, label_counts)
-    if cells is not None:
-        ranks, top = rank_rows(cells, ks=ks, propensities=propensities)
-        rows += rank_measures(ranks, top, ks, truth.shape[1], propensities is not None)
+    if cells is not None:  # areas first: they need memory that the numbers of all rows would add to
         _add_areas(found, cells, label_counts, absent_labels, table)
         if cells.in_unit:
             _add_calibration(found, cells, table)
+    rows: list[RowMeasure] = set_measures(row_counts)
+    if cells is not None:
+        ranks, top = rank_rows(cells, ks=ks, propensities=propensities)
+        rows += rank_measures(ranks, top, ks, truth.shape[1], propensities is not None)
     of_rows = np.ones(truth.shape[0]) if weights is None else weights.values
     for measure in rows:
         found.add(measure.key, measure.value(of_rows), measure.influence(of_rows), measure.n_defined)

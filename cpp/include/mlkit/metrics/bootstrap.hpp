@@ -84,86 +84,103 @@ MLKIT_CLONES [[maybe_unused]] static void add_products(const double* x, const do
         }
 }
 
+/// The nearest whole number, |x| below 2^51.
+inline double rounded(double x) { return (x + 0x1.8p52) - 0x1.8p52; }
+
 /// One thread's part of the sums: counts of some rows times their values as a product of small matrices, in doubles
-/// that hold the whole numbers exactly. A value takes two of them where one might not do.
+/// that hold whole numbers exactly.
 class RowReplicates {
   public:
-    RowReplicates(Index n_values, Index n_boot, bool is_wide)
-        : n_values_(n_values),
-          n_boot_(n_boot),
-          is_wide_(is_wide),
-          n_x_((n_values * (is_wide ? 2 : 1) + product_depth - 1) / product_depth * product_depth),
+    RowReplicates(Index n_values, Index n_boot)
+        : n_boot_(n_boot),
+          n_x_((n_values + product_depth - 1) / product_depth * product_depth),
           n_w_((n_boot + product_width - 1) / product_width * product_width),
           x_(static_cast<std::size_t>(product_rows * n_x_), 0.0),
           w_(static_cast<std::size_t>(product_rows * n_w_), 0.0),
           products_(static_cast<std::size_t>(n_x_ * n_w_)),
           counts_(static_cast<std::size_t>(n_boot)),
-          sums_(static_cast<std::size_t>(n_values * n_boot), 0) {}
+          sums_(products_.size(), 0) {}
 
-    /// At most product_rows rows.
-    void add(const std::int64_t* ids, const std::int64_t* values, Index n_rows, std::uint64_t seed) {
+    /// At most product_rows rows, whose values are to be written first: whole numbers below `limit`.
+    double& value(Index row, Index v) { return x_[static_cast<std::size_t>(row * n_x_ + v)]; }
+    void add(const std::int64_t* ids, Index n_rows, std::uint64_t seed) {
         for (Index i = 0; i < n_rows; ++i) {
             draw(seed, static_cast<std::uint64_t>(ids[i]), 0, n_boot_, counts_.data());
             std::copy(counts_.begin(), counts_.end(), w_.begin() + i * n_w_);
-            double* x = x_.data() + i * n_x_;
-            for (Index v = 0; v < n_values_; ++v) {
-                const std::int64_t value = values[i * n_values_ + v];
-                x[v] = static_cast<double>(is_wide_ ? value & low_mask : value);
-                if (is_wide_) x[n_values_ + v] = static_cast<double>(value >> low_bits);
-            }
         }
         std::fill(products_.begin(), products_.end(), 0.0);
         add_products(x_.data(), w_.data(), n_rows, n_x_, n_w_, products_.data());
-        for (Index v = 0; v < n_values_; ++v)
-            for (Index b = 0; b < n_boot_; ++b) {
-                auto sum = static_cast<std::int64_t>(products_[static_cast<std::size_t>(v * n_w_ + b)]);
-                if (is_wide_)
-                    sum += static_cast<std::int64_t>(products_[static_cast<std::size_t>((n_values_ + v) * n_w_ + b)]) *
-                           (std::int64_t{1} << low_bits);
-                sums_[static_cast<std::size_t>(v * n_boot_ + b)] += sum;
-            }
+        for (std::size_t k = 0; k < sums_.size(); ++k) sums_[k] += static_cast<std::int64_t>(products_[k]);
     }
-
-    std::int64_t sum(Index value, Index replicate) const {
-        return sums_[static_cast<std::size_t>(value * n_boot_ + replicate)];
-    }
+    std::int64_t sum(Index v, Index replicate) const { return sums_[static_cast<std::size_t>(v * n_w_ + replicate)]; }
 
     /// Products of so many rows stay below 2^53: a Poisson number is at most 12.
-    static constexpr std::int64_t narrow_limit = std::int64_t{1} << 43;
+    static constexpr std::int64_t limit = std::int64_t{1} << 43;
 
   private:
-    static constexpr int low_bits = 31;
-    static constexpr std::int64_t low_mask = (std::int64_t{1} << low_bits) - 1;
-
-    Index n_values_, n_boot_;
-    bool is_wide_;
-    Index n_x_, n_w_;
+    Index n_boot_, n_x_, n_w_;
     std::vector<double> x_, w_, products_;
     std::vector<std::int32_t> counts_;
     std::vector<std::int64_t> sums_;
 };
 
-}  // namespace detail
-
-/// out[b, m] = sum over rows of count * values[row, m]; whole numbers, so that order does not matter.
-inline void bootstrap_rows(const std::int64_t* ids, const std::int64_t* values, Index n_rows, Index n_values,
-                           std::uint64_t seed, Index n_boot, const Team& whole_team, std::int64_t* out) {
+/// out[b, v] = sum over rows of count * value; fill(rows, begin, end) writes the values of some rows.
+template <class Fill>
+void sum_replicates(const std::int64_t* ids, Index n_rows, Index n_values, std::uint64_t seed, Index n_boot,
+                    const Team& whole_team, std::int64_t* out, Fill&& fill) {
     const Team team = whole_team.for_work(n_rows * n_boot * (n_values + 4) / 8);
-    bool is_wide = false;
-    for (Index k = 0; k < n_rows * n_values; ++k)
-        is_wide |=
-            values[k] >= detail::RowReplicates::narrow_limit || values[k] <= -detail::RowReplicates::narrow_limit;
-    std::vector<detail::RowReplicates> parts(static_cast<std::size_t>(team.n_threads),
-                                             detail::RowReplicates(n_values, n_boot, is_wide));
-    for_each_range(n_rows, detail::product_rows, team, [&](Index begin, Index end, int thread) {
-        parts[static_cast<std::size_t>(thread)].add(ids + begin, values + begin * n_values, end - begin, seed);
+    std::vector<RowReplicates> parts(static_cast<std::size_t>(team.n_threads), RowReplicates(n_values, n_boot));
+    for_each_range(n_rows, product_rows, team, [&](Index begin, Index end, int thread) {
+        RowReplicates& part = parts[static_cast<std::size_t>(thread)];
+        fill(part, begin, end);
+        part.add(ids + begin, end - begin, seed);
     });
     for (Index b = 0; b < n_boot; ++b)
         for (Index v = 0; v < n_values; ++v) {
             std::int64_t total = 0;
-            for (const auto& part : parts) total += part.sum(v, b);
+            for (const RowReplicates& part : parts) total += part.sum(v, b);
             out[b * n_values + v] = total;
         }
+}
+
+}  // namespace detail
+
+/// out[b, v] = sum over rows of count * values[row, v]; whole numbers, so that order does not matter. A value takes two
+/// doubles where one might not do.
+inline void bootstrap_rows(const std::int64_t* ids, const std::int64_t* values, Index n_rows, Index n_values,
+                           std::uint64_t seed, Index n_boot, const Team& team, std::int64_t* out) {
+    constexpr int low_bits = 31;
+    constexpr std::int64_t low_mask = (std::int64_t{1} << low_bits) - 1;
+    bool is_wide = false;
+    for (Index k = 0; k < n_rows * n_values; ++k)
+        is_wide |= values[k] >= detail::RowReplicates::limit || values[k] <= -detail::RowReplicates::limit;
+    const Index n_parts = is_wide ? 2 : 1;
+    std::vector<std::int64_t> sums(static_cast<std::size_t>(n_boot * n_values * n_parts));
+    detail::sum_replicates(ids, n_rows, n_values * n_parts, seed, n_boot, team, sums.data(),
+                           [&](detail::RowReplicates& rows, Index begin, Index end) {
+                               for (Index i = begin; i < end; ++i)
+                                   for (Index v = 0; v < n_values; ++v) {
+                                       const std::int64_t value = values[i * n_values + v];
+                                       rows.value(i - begin, n_parts * v) =
+                                           static_cast<double>(is_wide ? value & low_mask : value);
+                                       if (is_wide)
+                                           rows.value(i - begin, 2 * v + 1) = static_cast<double>(value >> low_bits);
+                                   }
+                           });
+    for (std::size_t k = 0; k < static_cast<std::size_t>(n_boot * n_values); ++k)
+        out[k] = is_wide ? sums[2 * k] + sums[2 * k + 1] * (std::int64_t{1} << low_bits) : sums[k];
+}
+
+/// The same for columns of numbers, each rounded to whole multiples of 1 / scale: out[b, v] counts those.
+inline void bootstrap_columns(const std::int64_t* ids, const std::vector<const double*>& columns, const double* scales,
+                              Index n_rows, std::uint64_t seed, Index n_boot, const Team& team, std::int64_t* out) {
+    const auto n_values = static_cast<Index>(columns.size());
+    detail::sum_replicates(
+        ids, n_rows, n_values, seed, n_boot, team, out, [&](detail::RowReplicates& rows, Index begin, Index end) {
+            for (Index v = 0; v < n_values; ++v)
+                for (Index i = begin; i < end; ++i)
+                    rows.value(i - begin, v) = detail::rounded(columns[static_cast<std::size_t>(v)][i] * scales[v]);
+        });
 }
 
 /// out[label, c, b] = hits, predicted and positive known cells (c = 0, 1, 2) of replicates begin, ..., begin + n_boot.

@@ -116,6 +116,7 @@ struct PlaceSums {
     }
     void trace(Curve& curve) const {
         curve.points.clear();
+        curve.points.reserve(positive.size());
         Sum all{}, hits{};
         for (std::size_t g = positive.size(); g-- > 0;) {  // from the highest score down
             add_to(all, known[2 * g + 2]);

@@ -193,10 +193,10 @@ Curve pooled_curve(const Cells& cells, RowWeights weights, const Team& whole_tea
         for_each_range(cells.labels.n_rows, step, team, [&](Index begin, Index end, int thread) {
             parts[static_cast<std::size_t>(thread)].count(table, zero, begin, end);
         });
-        PlaceSums<Sum> total;
-        total.clear(table.n_keys());
-        for (const Part& part : parts)
-            if (!part.sums.known.empty()) total.merge(part.sums);
+        PlaceSums<Sum>& total = parts[0].sums;
+        if (total.known.empty()) total.clear(table.n_keys());
+        for (std::size_t t = 1; t < parts.size(); ++t)
+            if (!parts[t].sums.known.empty()) total.merge(parts[t].sums);
         total.trace(curve);
     });
     return curve;
