@@ -1,3 +1,4 @@
+#include "metrics_walks.hpp"
 #include "mlkit/metrics/bootstrap.hpp"
 #include "mlkit/metrics/curves.hpp"
 #include "mlkit/metrics/influence.hpp"
@@ -6,27 +7,12 @@
 #include "mlkit/metrics/reliability.hpp"
 #include "mlkit/metrics/sets.hpp"
 #include "mlkit/metrics/top_labels.hpp"
-#include "numpy_views.hpp"
 
 namespace mlkit::bindings {
 
 using namespace mlkit::metrics;
 
 namespace {
-
-using Doubles = Array<double>;
-using Units = std::optional<Array<std::uint64_t>>;
-using Weights = std::optional<Doubles>;
-
-template <class T>
-auto* pointer(const std::optional<Array<T>>& array) {
-    return array ? array->data() : nullptr;
-}
-
-RowWeights row_weights(const Units& units, Index n_rows) {
-    require(!units || units->size() == n_rows, "weights: expected one for each row");
-    return {pointer(units)};
-}
 
 /// Sums per label as floats, in units of weight: (n_labels, 4).
 template <class Sum>
@@ -57,19 +43,6 @@ py::tuple counted(const LabelView& truth, Walk&& walk, const Units& units, bool 
     else
         labels = counts_to_numpy(without_gil([&] { return count_cells<Index>(truth, walk, weights, all, out); }));
     return py::make_tuple(labels, rows);
-}
-
-auto walk_labels(const Labels& truth, const Labels& predicted) {
-    require(truth.view.n_rows == predicted.view.n_rows && truth.view.n_labels == predicted.view.n_labels,
-            "truth and prediction differ in shape");
-    return [&](const Team& team, auto&& body) { for_each_predicted_row(truth.view, predicted.view, team, body); };
-}
-
-auto walk_scores(const Labels& truth, const ScoreArrays& scores, const Doubles& cut) {
-    require(cut.size() == truth.view.n_labels, "cut: expected one for each label");
-    return [cells = cells_of(truth, scores), cuts = cut.data()](const Team& team, auto&& body) {
-        for_each_predicted_row(cells, cuts, team, body);
-    };
 }
 
 template <class Walk>

@@ -11,7 +11,7 @@ from scipy.sparse import csr_matrix
 
 from mlkit import metrics
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.peer, pytest.mark.filterwarnings("ignore")]
 
 
 @pytest.fixture
@@ -119,3 +119,23 @@ def test_xcolumns_cannot_retrieve_all_labels(xm):
     with pytest.raises(ValueError, match="kth"):
         predict_top_k(score, 3)
     assert metrics.precision_at_k(np.array([[1, 0, 1], [0, 1, 0]]), score, 3) == pytest.approx(0.5)
+
+
+def test_scikit_learn_counts_stored_zeros_as_positives():
+    from scipy.sparse import csr_array
+    from sklearn import metrics as sk
+
+    truth = csr_array((np.array([1, 0, 1]), (np.array([0, 0, 1]), np.array([0, 2, 1]))), shape=(2, 3))
+    score = np.array([[0.3, 0.6, 0.9], [0.2, 0.8, 0.1]])
+    dense = sk.label_ranking_average_precision_score(truth.toarray(), score)
+    assert sk.label_ranking_average_precision_score(truth, score) > dense + 0.2
+    assert metrics.label_ranking_average_precision_score(truth, score) == pytest.approx(dense)
+
+
+def test_scikit_learn_reads_an_indicator_as_one_problem_of_many_classes():
+    from sklearn import metrics as sk
+
+    truth, score = np.array([[1, 0, 0], [0, 1, 0]]), np.array([[0.3, 0.6, 0.9], [0.2, 0.8, 0.1]])
+    of_cells = -np.log(np.where(truth == 1, score, 1 - score)).mean()
+    assert metrics.binary_log_loss(truth, score) == pytest.approx(of_cells)
+    assert abs(sk.log_loss(truth, score) - of_cells) > 0.05

@@ -11,7 +11,7 @@ from scipy.stats import ks_2samp, poisson
 from mlkit._validation.cells import check_cells
 from mlkit.labels import as_label_matrix
 from mlkit.quality import find_cell_issues, label_pair_issues
-from mlkit.quality._columns import Columns
+from mlkit.quality._columns import Columns, read_columns
 from mlkit.quality.pairs import _p_even, _p_same_places
 from reference import evidence as oracle
 
@@ -65,7 +65,8 @@ def test_bounds_equal_the_plain_sums(seed, background):
     flagged = FlaggedCells(
         sparse.indptr.astype(np.int64), sparse.indices, labels[flags].astype(np.int8), probs[flags], np.zeros(0, int)
     )
-    columns = Columns(cells, flagged, set(range(4)))
+    every = np.ones(4, bool)
+    columns = Columns(cells.labels, flagged, every, read_columns(cells.probs, every), 1000)
     for a, b in ((0, 1), (1, 0), (2, 3), (3, 1)):
         left, right = columns[a], columns[b]
         both = np.intersect1d(left.spurious, right.missing)
@@ -83,7 +84,7 @@ def test_however_few_labels_are_kept_the_pairs_are_the_same(monkeypatch):
     labels[1000:1300, [2, 3]] = labels[1000:1300, [3, 2]]
     expected = label_pair_issues(labels, probs)
     assert len(expected) >= 2
-    monkeypatch.setattr("mlkit.quality._columns._CELLS_KEPT", 1)
+    monkeypatch.setattr("mlkit.quality.pairs.CELLS_KEPT", 1)
     assert label_pair_issues(labels, probs).equals(expected)
 
 

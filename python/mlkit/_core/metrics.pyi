@@ -88,3 +88,35 @@ def count_plain_csr(
     by_row: bool,
     n_threads: int,
 ) -> tuple[_Floats, NDArray[np.int32]] | None: ...
+def count_words(truth: Labels, predicted: Labels, units: NDArray[np.uint64], n_threads: int) -> NDArray[np.int64]: ...
+def count_words_at(
+    truth: Labels, scores: Scores, cut: _Floats, units: NDArray[np.uint64], n_threads: int
+) -> NDArray[np.int64]: ...
+def bin_words(
+    labels: Labels, scores: Scores, edges: _Floats, weights: _Floats | None, n_threads: int
+) -> NDArray[np.int64]: ...
+def loss_words(
+    labels: Labels, scores: Scores, epsilon: float, weights: _Floats | None, n_threads: int
+) -> NDArray[np.int64]: ...
+def bootstrap_label_weights(
+    truth: Labels,
+    predicted: Labels,
+    ids: NDArray[np.int64],
+    units: NDArray[np.uint64],
+    seed: int,
+    begin: int,
+    n_boot: int,
+    n_threads: int,
+) -> NDArray[np.int64]: ...
+def bootstrap_label_weights_at(
+    truth: Labels,
+    scores: Scores,
+    cut: _Floats,
+    ids: NDArray[np.int64],
+    units: NDArray[np.uint64],
+    seed: int,
+    begin: int,
+    n_boot: int,
+    n_threads: int,
+) -> NDArray[np.int64]: ...
+def curve_points(labels: Labels, scores: Scores, weights: _Units, n_threads: int) -> _Floats: ...

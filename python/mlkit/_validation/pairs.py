@@ -173,9 +173,10 @@ def check_pair(
     unknown: Any = None,
     sample_weight: Any = None,
     label_names: Sequence[str] | None = None,
+    is_whole: bool = True,
     n_jobs: int | None = None,
 ) -> Pair:
-    """Judge truth and predicted labels of the same cells.
+    """Judge truth and predicted labels of the same cells; ``is_whole``: not one batch of many.
 
     Raises
     ------
@@ -183,12 +184,18 @@ def check_pair(
         With one line that names the argument, what was expected, what was got, and where.
     """
     n_threads = resolve_threads(n_jobs)
-    if unknown is None and sample_weight is None and label_names is None and _is_plain(y_true, y_pred):
+    if is_whole and unknown is None and sample_weight is None and label_names is None and _is_plain(y_true, y_pred):
         return UnreadPair(y_true, y_pred, n_threads)
     names = _names(y_true, label_names)
     width = _width(y_pred) if names is None and _width(y_true) is None else None
     truth = read_labels(
-        y_true, n_labels=width, unknown=unknown, label_names=names, n_threads=n_threads, argument="y_true"
+        y_true,
+        n_labels=width,
+        unknown=unknown,
+        label_names=names,
+        n_threads=n_threads,
+        is_whole=is_whole,
+        argument="y_true",
     )
     return Pair(
         truth, check_predicted(y_pred, truth, n_threads), check_weights(sample_weight, truth.shape[0]), n_threads
@@ -241,9 +248,10 @@ def check_scored(
     sample_weight: Any = None,
     label_names: Sequence[str] | None = None,
     probabilities: bool = False,
+    is_whole: bool = True,
     n_jobs: int | None = None,
 ) -> Scored:
-    """Judge truth and scores of the same cells.
+    """Judge truth and scores of the same cells; ``is_whole``: not one batch of many.
 
     Raises
     ------
@@ -257,7 +265,13 @@ def check_scored(
         names = frame_names("y_score", y_score)
     width = values.shape[1] if names is None and _width(y_true) is None else None
     truth = read_labels(
-        y_true, n_labels=width, unknown=unknown, label_names=names, n_threads=n_threads, argument="y_true"
+        y_true,
+        n_labels=width,
+        unknown=unknown,
+        label_names=names,
+        n_threads=n_threads,
+        is_whole=is_whole,
+        argument="y_true",
     )
     check_same_shape("y_score", tuple(values.shape), truth.shape)
     rows, array = None, values

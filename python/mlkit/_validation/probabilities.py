@@ -43,6 +43,10 @@ class Probabilities:
         """Compiled views are left out of a pickle, and made again."""
         return _rebuild, (self.shape, np.asarray(self.array), self.indptr, self.indices, self.clip, self.nan_mask)
 
+    def clipped(self) -> Probabilities:
+        """The same, of which some may leave [0, 1] by rounding."""
+        return _rebuild(self.shape, self.array, self.indptr, self.indices, True, self.nan_mask)
+
     def take(self, rows: NDArray[np.int64]) -> Probabilities:
         """The probabilities of chosen rows, copied."""
         shape = (rows.size, self.shape[1])
@@ -149,6 +153,14 @@ def _from_list(value: Sequence[Any], argument: str) -> NDArray[Any]:
     return np.column_stack([item[:, 1] for item in items])
 
 
+def check_shape(got: tuple[int, ...], labels: tuple[int, ...]) -> None:
+    """Probabilities have the shape of the labels."""
+    if got != labels:
+        hint = " (transposed?)" if got == labels[::-1] else ""
+        expected = f"expected shape (n_samples, n_labels) = {labels} to match labels"
+        raise ValueError(f"pred_probs: {expected}, got {got}{hint}")
+
+
 def check_probabilities(
     value: Any,
     shape: tuple[int, int],
@@ -165,12 +177,7 @@ def check_probabilities(
     ValueError
         If shapes disagree, or a value is NaN (unless ``nan_policy="mask"``) or outside [0, 1].
     """
-    got_shape = tuple(value.shape)
-    if got_shape != shape:
-        hint = " (transposed?)" if got_shape == shape[::-1] else ""
-        raise ValueError(
-            f"pred_probs: expected shape (n_samples, n_labels) = {shape} to match labels, got {got_shape}{hint}"
-        )
+    check_shape(tuple(value.shape), shape)
     if from_logits:
         if is_sparse(value):
             raise ValueError(

@@ -112,6 +112,9 @@ class QuadraticTable:
     def _flip_scores(self) -> Floats:
         return _core.conformal.quadratic_best(self._scores, self.form.core, True, self.n_threads)[2]
 
+    def flipped(self) -> Floats:
+        return self._flip_scores.ravel()
+
     def second_best(self) -> Floats:
         nearest: Floats = self._flip_scores.min(axis=1)
         return nearest

@@ -373,6 +373,13 @@ def calibrate(cells: Scored) -> Calibration:
     )
 
 
+def calibration_errors(bins: Bins) -> tuple[float, Floats]:
+    """Expected calibration error of all cells and of each label, from each label's bins."""
+    weight, probability, positive = (x.sum(axis=0)[None] for x in (bins.weight, bins.probability, bins.positive))
+    pooled = Bins(weight, probability, positive, bins.edges)
+    return float(_errors(pooled, "l1", False)[0]), _errors(bins, "l1", False)
+
+
 def _errors(bins: Bins, norm: str, debias: bool) -> Floats:
     """Calibration error of each group of bins."""
     gap = divide(np.abs(bins.probability - bins.positive), bins.weight, 0.0)

@@ -87,15 +87,18 @@ def _even_cuts(n_labels: int) -> tuple[Floats, Floats]:
     return np.full(n_labels, 0.5), np.full(n_labels, 0.5)
 
 
-def doubted_cells(cells: Cells, filter_by: str, thresholds_: Floats) -> FlaggedCells:
-    """All cells among which a filter chooses, whatever it may choose when all the data are known."""
-    if filter_by == "confident_learning":
-        cuts = _confident_cuts(cells, thresholds_, None)
-    elif filter_by in LOW_FILTERS:
-        cuts = _even_cuts(cells.shape[1])
-    else:
-        cuts = _disagreement_cuts(cells, None)
+def doubted_cells(cells: Cells, filter_by: str) -> FlaggedCells:
+    """All cells among which a filter chooses, whatever it may choose when all the data are known, and all that the
+    model contradicts."""
+    cuts = _even_cuts(cells.shape[1]) if filter_by in LOW_FILTERS else _disagreement_cuts(cells, None)
     return doubted(cells, *cuts)
+
+
+def contradicted_cells(cells: Cells, excluded: NDArray[np.bool_]) -> FlaggedCells:
+    """The cells of which the model's likelier outcome is the other one, but for those of excluded labels."""
+    flagger = Flagger(cells, "predicted_neq_given")
+    flagger.exclude(excluded)
+    return flagger.flagged()
 
 
 def joint(

@@ -16,8 +16,7 @@ from mlkit._validation.cells import Cells
 from mlkit._validation.params import check_choice, check_integer, list_labels, suggest
 from mlkit.quality import _engine, _evidence, _stories, _trust
 from mlkit.quality._evidence_tables import EvidenceTables
-from mlkit.quality._tally import TalliedCells
-from mlkit.quality._trusted import Trusted
+from mlkit.quality._recalibration import Recalibration
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,12 +79,10 @@ class LabelAudit(EvidenceTables):
         filter_by: str,
         rank_by: str,
         min_support: int,
-        trusted: Trusted | None,
-        recalibrated: Cells,
+        recalibration: Recalibration | None,
     ) -> None:
         self._cells = cells
-        self._trusted = trusted
-        self._recalibrated = recalibrated
+        self._recalibration = recalibration
         self._flagged = flagged
         self.scores = scores
         self._thresholds = thresholds
@@ -112,7 +109,7 @@ class LabelAudit(EvidenceTables):
             _trust.saturation(self._n_flagged_rows / cells.shape[0], self._expected_share, n_labels),
             _trust.ties(flagged.tied, n_labels),
             *_trust.reading(cells.labels.notes),
-            _trust.no_pairs() if isinstance(cells, TalliedCells) else None,
+            None if evidence.has_pairs else _trust.no_pairs(),
         ]
         self._remarks = sorted([r for r in remarks if r is not None], key=lambda remark: not remark.is_warning)
 
@@ -256,18 +253,19 @@ class LabelAudit(EvidenceTables):
         from mlkit.quality import suggest
 
         suggest.check_policy(policy, max_changes, fdr)
-        flagged = (self._flagged, self._flag_scores) if policy == "flagged" else None
-        excluded = self._status.is_excluded
+        found, again = self._flagged, self._recalibration
+        if again is not None:
+            found = again.flagged(found)
         return suggest.make_patch(
-            self._recalibrated,
+            self._cells if again is None else again.cells,
             self._noise_of_rest,
-            excluded,
+            self._status.is_excluded,
             policy,
             max_changes,
             fdr,
-            flagged,
+            (found, self._flag_scores) if policy == "flagged" else None,
             self.filter_by,
-            trusted=self._trusted,
+            trusted=None if again is None else again.trusted,
         )
 
     @property
@@ -299,12 +297,10 @@ class LabelAudit(EvidenceTables):
     @cached_property
     def story(self) -> _stories.Story:
         """How many cells may be wrong, and what that rests on (see the documentation of the room)."""
-        judged, trusted = self._status.kind == _trust.OK, self._trusted
-        if trusted is None:
+        judged, again = self._status.kind == _trust.OK, self._recalibration
+        if again is None:
             return _stories.tell(self._cells, self._noise_of_rest, judged)
-        spread = trusted.spread(self._cells, judged)
-        rest = trusted.rest(self._recalibrated)
-        return _stories.tell(rest, self._noise_of_rest, judged, trusted.n_cells, spread)
+        return _stories.tell(again.rest, self._noise_of_rest, judged, again.trusted.n_cells, again.spread(judged))
 
     @property
     def trust(self) -> pd.DataFrame:
@@ -336,9 +332,10 @@ class LabelAudit(EvidenceTables):
         return start + ',\n  "labels": [\n    ' + ",\n    ".join(rows) + "\n  ]\n}\n"  # a line for each label
 
     def save(self, folder: str | Path) -> list[Path]:
-        """Write ``labels.csv``, ``cells.csv``, ``examples.csv``, ``summary.json`` and ``patch.json``.
+        """Write the tables as CSV, the summary and the patch as JSON.
 
-        Each file appears complete or not at all; older ones of these names are replaced.
+        ``labels.csv``, ``cells.csv``, ``examples.csv``, ``breaks.csv``, ``pairs.csv``, ``violations.csv``,
+        ``summary.json`` and ``patch.json`` appear complete and together, or not at all; older ones are replaced.
 
         Parameters
         ----------
@@ -436,8 +433,7 @@ class LabelAudit(EvidenceTables):
     @cached_property
     def _noise_of_rest(self) -> NDArray[np.float64]:
         """The same in the cells that are not trusted, with the probabilities recalibrated on those that are."""
-        trusted = self._trusted
-        return self._noise if trusted is None else _engine.noise(trusted.rest(self._recalibrated))
+        return self._noise if self._recalibration is None else _engine.noise(self._recalibration.rest)
 
     @cached_property
     def _expected_share(self) -> float:

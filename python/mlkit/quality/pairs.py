@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mlkit._validation.cells import Cells, check_cells
+from mlkit._validation.cells import check_cells
 from mlkit._validation.params import check_choice, check_integer, check_number
+from mlkit.labels.matrix import LabelMatrix
 from mlkit.quality import _engine
-from mlkit.quality._columns import Columns
+from mlkit.quality._columns import ColumnReader, Columns, read_columns
 from mlkit.quality.row_order import LEVEL, Break, find_breaks
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ FEWEST = 3  # rows that a pair must have
 MOST = 25  # pairs that are looked at closely
 SURPRISE = 0.01  # of meetings, if flags were independent
 IMPLIED = 0.75  # share of the rows with one label that carry the other
+CELLS_KEPT = 20_000_000  # of the columns that are looked at
 _WORK = 20_000_000  # pairs of cells that are counted at a time
 KINDS = ("swap", "implied", "confusable")
 
@@ -142,21 +144,37 @@ def label_pair_issues(
     )
     flagged = _engine.Flagger(cells, filter_by).flagged()
     breaks = find_breaks(cells.labels, level, cells.n_threads)
-    return pair_table(find_pairs(cells, flagged, breaks, level)[:top], cells.label_names)
+    pairs = find_pairs(cells.labels, flagged, breaks, level, lambda chosen: read_columns(cells.probs, chosen))
+    return pair_table(pairs[:top], cells.label_names)
 
 
-def find_pairs(cells: Cells, flagged: _engine.FlaggedCells, breaks: list[Break], level: float) -> list[Pair]:
-    """The pairs of an audit's flags, by kind and p-value; ``breaks`` are those of the labels."""
-    n_labels = cells.shape[1]
+def find_pairs(
+    labels: LabelMatrix,
+    flagged: _engine.FlaggedCells,
+    breaks: list[Break],
+    level: float,
+    columns_of: Callable[[Mask], ColumnReader],
+    n_cells: int | None = None,
+) -> list[Pair]:
+    """The pairs of an audit's flags, by kind and p-value; ``breaks`` are those of the labels.
+
+    ``columns_of`` gives the probabilities of some labels, and is asked once; columns of ``n_cells`` (default: 20
+    million) are kept.
+    """
+    n_labels = labels.shape[1]
     if n_labels < 2 or flagged.labels.size == 0:
         return []
     missing = _side(flagged, 0, n_labels)
     swaps = _candidates(_side(flagged, 1, n_labels), missing)
-    implied = _candidates(_given(cells), missing)
-    columns = Columns(cells, flagged, {label for pair in (*swaps, *implied) for label in pair})
+    implied = _candidates(_given(labels), missing)
+    chosen = np.zeros(n_labels, bool)
+    chosen[[label for pair in (*swaps, *implied) for label in pair]] = True
+    if not chosen.any():
+        return []
+    columns = Columns(labels, flagged, chosen, columns_of(chosen), CELLS_KEPT if n_cells is None else n_cells)
     # rows in an order of their own have anything in places of its own; a proven shift is no such order
     is_ordered = bool(breaks) and not any(b.shift.lag for b in breaks)
-    tests = _Tests(columns, cells.shape, level, is_ordered=is_ordered)
+    tests = _Tests(columns, labels.shape, level, is_ordered=is_ordered)
     found = [tests.swap(a, b) for a, b in swaps]
     swapped = {frozenset((pair.a, pair.b)) for pair in found if pair.p_value <= level}
     both_ways = {(min(pair), max(pair)) for pair in swaps if frozenset(pair) not in swapped}
@@ -176,10 +194,9 @@ def _side(flagged: _engine.FlaggedCells, given: int, n_labels: int) -> csr_array
     return csr_array((np.ones(int(before[-1]), np.int32), flagged.labels[keep], before[flagged.indptr]), shape=shape)
 
 
-def _given(cells: Cells) -> csr_array:
+def _given(labels: LabelMatrix) -> csr_array:
     from scipy.sparse import csr_array
 
-    labels = cells.labels
     return csr_array((np.ones(labels.nnz, np.int32), labels.indices, labels.indptr), shape=labels.shape)
 
 
