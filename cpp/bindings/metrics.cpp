@@ -112,6 +112,25 @@ void register_bootstrap(py::module_& m) {
         py::arg("ids").noconvert(), py::arg("values").noconvert(), py::arg("seed"), py::arg("n_boot"),
         py::arg("n_threads"));
     m.def(
+        "bootstrap_columns",
+        [](const Array<Index>& ids, const std::vector<Doubles>& columns, const Doubles& scales, std::uint64_t seed,
+           Index n_boot, int n_threads) {
+            require(scales.size() == static_cast<Index>(columns.size()), "scales: expected one for each column");
+            std::vector<const double*> data;
+            for (const Doubles& column : columns) {
+                require(column.size() == ids.size(), "columns: expected one number for each id");
+                data.push_back(column.data());
+            }
+            Array<Index> out({n_boot, static_cast<Index>(columns.size())});
+            Index* to = out.mutable_data();
+            without_gil([&] {
+                bootstrap_columns(ids.data(), data, scales.data(), ids.size(), seed, n_boot, team(n_threads), to);
+            });
+            return out;
+        },
+        py::arg("ids").noconvert(), py::arg("columns"), py::arg("scales").noconvert(), py::arg("seed"),
+        py::arg("n_boot"), py::arg("n_threads"));
+    m.def(
         "bootstrap_labels",
         [](const Labels& truth, const Labels& predicted, const Array<Index>& ids, std::uint64_t seed, Index begin,
            Index n_boot, int n_threads) {
@@ -222,6 +241,14 @@ void register_curves(py::module_& m) {
         py::arg("labels"), py::arg("scores"), py::arg("weights").noconvert(), py::arg("max_fpr"), py::arg("n_threads"));
 }
 
+py::array_t<double> bins_to_numpy(const std::vector<BinSums>& sums, std::vector<py::ssize_t> shape) {
+    std::vector<double> flat;
+    flat.reserve(3 * sums.size());
+    for (const BinSums& bin : sums)
+        flat.insert(flat.end(), {bin.weight.value(), bin.probability.value(), bin.positive.value()});
+    return to_numpy(std::move(flat), std::move(shape));
+}
+
 void register_reliability(py::module_& m) {
     m.def(
         "bin_cells",
@@ -232,11 +259,7 @@ void register_reliability(py::module_& m) {
             const Bins bins{edges.data(), edges.shape(1) + 1, by_label, edges.shape(0) > 1, closed_left};
             const auto sums = without_gil(
                 [&] { return bin_cells(cells_of(labels, scores), bins, pointer(weights), team(n_threads)); });
-            std::vector<double> flat;
-            flat.reserve(3 * sums.size());
-            for (const BinSums& bin : sums)
-                flat.insert(flat.end(), {bin.weight.value(), bin.probability.value(), bin.positive.value()});
-            return to_numpy(std::move(flat), {bins.n_groups(labels.view.n_labels), bins.n_bins, py::ssize_t{3}});
+            return bins_to_numpy(sums, {bins.n_groups(labels.view.n_labels), bins.n_bins, 3});
         },
         py::arg("labels"), py::arg("scores"), py::arg("edges").noconvert(), py::arg("by_label"), py::arg("closed_left"),
         py::arg("weights").noconvert(), py::arg("n_threads"));
@@ -254,6 +277,20 @@ void register_reliability(py::module_& m) {
         },
         py::arg("labels"), py::arg("scores"), py::arg("by_label"), py::arg("epsilon"), py::arg("weights").noconvert(),
         py::arg("n_threads"));
+    m.def(
+        "calibrate",
+        [](const Labels& labels, const ScoreArrays& scores, const Doubles& edges, double epsilon,
+           const Weights& weights, int n_threads) {
+            const Bins bins{edges.data(), edges.size() + 1, false, false, false};
+            Doubles out({labels.view.n_labels, static_cast<Index>(n_calibration_measures)});
+            double* to = out.mutable_data();
+            const auto pooled = without_gil([&] {
+                return calibrate(cells_of(labels, scores), bins, epsilon, pointer(weights), team(n_threads), to);
+            });
+            return py::make_tuple(out, bins_to_numpy(pooled, {bins.n_bins, 3}));
+        },
+        py::arg("labels"), py::arg("scores"), py::arg("edges").noconvert(), py::arg("epsilon"),
+        py::arg("weights").noconvert(), py::arg("n_threads"));
 }
 
 }  // namespace

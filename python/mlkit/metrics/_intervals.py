@@ -57,13 +57,13 @@ def row_replicates(
     n_threads: int,
 ) -> dict[str, Floats]:
     """Values of row measures in bootstrap replicates."""
-    parts = (part for m in measures for part in (m.numerator, m.denominator))
-    columns = [part if weights is None else part * weights for part in parts]
-    scales = np.array([float(np.max(np.abs(c), initial=0.0)) or 1.0 for c in columns])
+    parts = {id(part): part for m in measures for part in (m.numerator, m.denominator)}  # many share a denominator
+    columns = [np.ascontiguousarray(part if weights is None else part * weights) for part in parts.values()]
     limit = FRACTION if len(ids) < 2**27 else 2.0**20
-    whole = np.stack([np.rint(c * (limit / s)).astype(np.int64) for c, s in zip(columns, scales)], axis=1)
-    sums = _core.metrics.bootstrap_rows(ids, whole, seed, n_boot, n_threads) * (scales / limit)
-    return {m.key: divide(sums[:, 2 * i], sums[:, 2 * i + 1], np.nan) for i, m in enumerate(measures)}
+    scales = np.array([limit / (float(max(c.max(initial=0.0), -c.min(initial=0.0))) or 1.0) for c in columns])
+    sums = _core.metrics.bootstrap_columns(ids, columns, scales, seed, n_boot, n_threads) / scales
+    of = dict(zip(parts, sums.T))
+    return {m.key: divide(of[id(m.numerator)], of[id(m.denominator)], np.nan) for m in measures}
 
 
 def label_replicates(

@@ -113,11 +113,11 @@ def rank_measures(rows: RowRanks, top: TopRanks, ks: list[int], n_labels: int, s
     has_positive = rows.n_positive > 0
     both = ~np.isnan(rows.auc)
 
-    def mean(key: str, values: Floats, defined: NDArray[np.bool_] = known) -> RowMeasure:
-        return RowMeasure(key, np.where(defined, values, 0.0), defined.astype(np.float64), int(defined.sum()))
+    def mean(key: str, values: Floats) -> RowMeasure:
+        return RowMeasure(key, values if n_known == one.size else np.where(known, values, 0.0), one, n_known)
 
     measures = [
-        mean("roc_auc_samples", rows.auc, both),
+        RowMeasure("roc_auc_samples", np.where(both, rows.auc, 0.0), both.astype(np.float64), int(both.sum())),
         mean("average_precision_samples", np.where(has_positive, rows.lrap, 0.0)),
         mean("lrap", rows.lrap),
         mean("coverage_error", rows.coverage),

@@ -47,7 +47,9 @@ def judge(
 
 def counts_for(pair: Pair, average: str | None) -> Counts:
     """Counts of rows or of labels, as the average needs them."""
-    return _counts.row_counts(pair) if average == "samples" else _counts.label_counts(pair)
+    if average == "samples":
+        return _counts.row_counts(pair)
+    return _counts.total_counts(pair) if average == "micro" else _counts.label_counts(pair)
 
 
 def score_of(

@@ -29,7 +29,7 @@ from mlkit.metrics._assembly import (
     label_table,
     undefined_labels,
 )
-from mlkit.metrics._averages import ABSENT, Floats, mean
+from mlkit.metrics._averages import ABSENT, Floats
 from mlkit.metrics._intervals import label_replicates, normal_intervals, row_replicates
 from mlkit.metrics._measures import (
     Prediction,
@@ -39,7 +39,7 @@ from mlkit.metrics._measures import (
     set_measures,
 )
 from mlkit.metrics._ranks import check_ks, rank_rows
-from mlkit.metrics.calibration import binned_errors, cell_losses
+from mlkit.metrics.calibration import calibrate
 from mlkit.metrics.propensity import check_propensities
 from mlkit.metrics.report import EvaluationReport, Findings
 
@@ -171,15 +171,16 @@ def evaluate(
     prediction = Prediction(truth, predicted, cells, cut, n_threads)
     found.prediction = prediction
     label_counts, row_counts = prediction.counts(weights)
-    rows: list[RowMeasure] = set_measures(row_counts)
     _add_label_measures(found, prediction, label_counts, absent_labels)
     table = label_table(truth.label_names, truth.support, truth.n_negative, label_counts)
-    if cells is not None:
-        ranks, top = rank_rows(cells, ks=ks, propensities=propensities)
-        rows += rank_measures(ranks, top, ks, truth.shape[1], propensities is not None)
+    if cells is not None:  # areas first: they need memory that the numbers of all rows would add to
         _add_areas(found, cells, label_counts, absent_labels, table)
         if cells.in_unit:
             _add_calibration(found, cells, table)
+    rows: list[RowMeasure] = set_measures(row_counts)
+    if cells is not None:
+        ranks, top = rank_rows(cells, ks=ks, propensities=propensities)
+        rows += rank_measures(ranks, top, ks, truth.shape[1], propensities is not None)
     of_rows = np.ones(truth.shape[0]) if weights is None else weights.values
     for measure in rows:
         found.add(measure.key, measure.value(of_rows), measure.influence(of_rows), measure.n_defined)
@@ -267,9 +268,8 @@ def _add_label_areas(found: Findings, table: dict[str, Any], values: dict[str, F
 
 def _add_calibration(found: Findings, cells: Scored, table: dict[str, Any]) -> None:
     n_cells = int(cells.truth.support.sum() + cells.truth.n_negative.sum())
-    weight, squared, logarithmic = cell_losses(cells, True)
-    pooled, table["ece"] = binned_errors(cells)
-    table["brier"] = squared
-    found.add("multilabel_brier_score", mean(squared, weight), None, n_cells, "no interval")
-    found.add("binary_log_loss", mean(logarithmic, weight), None, n_cells, "no interval")
-    found.add("expected_calibration_error", pooled, None, n_cells, "no interval")
+    of_cells = calibrate(cells)
+    table["ece"], table["brier"] = of_cells.ece, of_cells.brier
+    found.add("multilabel_brier_score", of_cells.pooled_brier, None, n_cells, "no interval")
+    found.add("binary_log_loss", of_cells.pooled_log_loss, None, n_cells, "no interval")
+    found.add("expected_calibration_error", of_cells.pooled_ece, None, n_cells, "no interval")
