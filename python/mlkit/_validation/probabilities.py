@@ -171,11 +171,13 @@ def check_probabilities(
     shape: tuple[int, int],
     label_names: Sequence[str] | None,
     *,
-    nan_policy: str = "raise",
+    nan_policy: str | None = "raise",
     from_logits: bool = False,
     n_threads: int = 1,
 ) -> Probabilities:
     """Judge what :func:`read_probabilities` returned against the labels' shape, in one pass over the values.
+
+    ``nan_policy`` None: the caller has no such parameter, and NaN is an error.
 
     Raises
     ------
@@ -211,9 +213,10 @@ def check_probabilities(
         seen = _core.labels.scan_scores(scores, -TOLERANCE, 1 + TOLERANCE, n_threads)
     if seen["n_nan"]:
         row, label = seen["nan"]
+        hint = "; nan_policy='mask' treats such cells as unknown" if nan_policy is not None else ""
         raise ValueError(
             f"pred_probs: expected no missing values, got {seen['n_nan']} NaN (first at row {row}, "
-            f"{label_text(label, label_names)}; nan_policy='mask' treats such cells as unknown)"
+            f"{label_text(label, label_names)}{hint})"
         )
     if seen["low"][0] >= 0 or seen["high"][0] >= 0:
         row, label = min(place for place in (seen["low"], seen["high"]) if place[0] >= 0)
