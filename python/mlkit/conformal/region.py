@@ -12,33 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlkit import _core
-from mlkit._validation.params import check_choice, check_integer, described, list_labels, shorten, suggest
+from mlkit._validation.params import check_choice, check_integer, described, shorten, suggest
 from mlkit.conformal._diagram import Diagram
 from mlkit.conformal._ranks import RankTable
+from mlkit.conformal._sizes import SizeBound, size_bound
+from mlkit.conformal._words import counted_sets, listed, short_number
 
 _BATCH = 1024
-
-
-class SizeBound(NamedTuple):
-    """Certified bounds on a number of label sets.
-
-    Attributes
-    ----------
-    lower, upper : int
-        The number is at least ``lower`` and at most ``upper``.
-    exact : bool
-        Whether the two are equal.
-
-    Examples
-    --------
-    >>> from mlkit.conformal import SizeBound
-    >>> SizeBound(3, 4, False).upper
-    4
-    """
-
-    lower: int
-    upper: int
-    exact: bool
 
 
 class SetList(NamedTuple):
@@ -261,18 +241,20 @@ class LabelSetRegion:
         labels : tuple
         p_value : float
         """
-        check_choice("order", order, ("p_value", "dfs"))
-        for rows, p_values in self._batches(order):
+        return self._sets(check_choice("order", order, ("p_value", "dfs")), 64)
+
+    def _sets(self, order: str, size: int) -> Iterator[tuple[tuple[Any, ...], float]]:
+        for rows, p_values in self._batches(order, size):
             for row, p in zip(rows, p_values.tolist()):
                 yield self._named(np.flatnonzero(row)), p
 
-    def _batches(self, order: str) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.float64]]]:
+    def _batches(self, order: str, size: int = 64) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.float64]]]:
+        """Sets and their p-values, about ``size`` at first, then more at a time."""
         kind = _core.conformal.ByCost if order == "p_value" else _core.conformal.DepthFirst
         walk = kind(self._costs, self._budget, bool(self._one))
         uniforms = None if self._uniform is None else np.asarray(self._uniform)
-        size = 1
         while True:
-            spent, bounds, members = walk.take(size)
+            spent, bounds, members = walk.take(min(size, _BATCH))
             if spent.size == 0:
                 return
             rows = np.tile(self._best_row, (spent.size, 1))
@@ -280,7 +262,7 @@ class LabelSetRegion:
             rows[np.repeat(np.arange(spent.size), np.diff(bounds)), turned] ^= True
             scores = np.maximum(self._best_score, spent) if self._one else self._best_score + spent
             yield rows, self._ranks.p_values(scores, uniforms)
-            size = min(_BATCH, 4 * size)
+            size = _BATCH
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
         return (labels for labels, _ in self.sets())
@@ -297,16 +279,16 @@ class LabelSetRegion:
         SetList
         """
         max_sets = check_integer("max_sets", max_sets, low=0)
-        found = list(itertools.islice(self.sets(), max_sets + 1))
+        found = list(itertools.islice(self._sets("p_value", max_sets + 1), max_sets + 1))
         truncated = len(found) > max_sets
-        listed = found[:max_sets]
+        first = found[:max_sets]
         if truncated:
             size = self.size()
             left = SizeBound(max(1, size.lower - max_sets), size.upper - max_sets, size.exact)
         else:
             left = SizeBound(0, 0, True)
-        p_values = np.array([p for _, p in listed], np.float64)
-        return SetList([s for s, _ in listed], p_values, truncated, found[-1][1] if truncated else None, left)
+        p_values = np.array([p for _, p in first], np.float64)
+        return SetList([s for s, _ in first], p_values, truncated, found[-1][1] if truncated else None, left)
 
     def to_bitsets(self, max_sets: int | None = None) -> NDArray[np.uint64]:
         """Write the region as words of 64 bits, label 0 the lowest bit, depth-first; for up to 64 labels.
@@ -323,16 +305,23 @@ class LabelSetRegion:
         Raises
         ------
         ValueError
-            If there are more than 64 labels, or, without ``max_sets``, more than 2^27 sets (1 GB).
+            If there are more than 64 labels, or, without ``max_sets``, more than 2^27 sets (1 GB; 2^20 of a region that
+            is searched).
         """
         if self.n_labels > 64:
             raise ValueError(f"to_bitsets: expected at most 64 labels, got {self.n_labels} (iterate over sets())")
         if max_sets is None:
             max_sets = self.size().upper
-            if max_sets > 1 << 27:
-                raise ValueError(f"to_bitsets: expected at most 2^27 sets, got up to {max_sets} (pass max_sets)")
+            if max_sets > self._most_words:
+                raise ValueError(
+                    f"to_bitsets: expected at most {self._most_words} sets, got up to {max_sets} (pass max_sets)"
+                )
         max_sets = check_integer("max_sets", max_sets, low=0)
-        bit = np.uint64(1) << np.arange(self.n_labels, dtype=np.uint64)
+        return self._words(np.uint64(1) << np.arange(self.n_labels, dtype=np.uint64), max_sets)
+
+    _most_words = 1 << 27
+
+    def _words(self, bit: NDArray[np.uint64], max_sets: int) -> NDArray[np.uint64]:
         best = int(bit[self._best_row].sum())
         if self._one:  # every combination of free labels: none of them costs anything
             costs, budget = np.zeros_like(self._costs), -1 if self.is_empty else 0
@@ -366,9 +355,9 @@ class LabelSetRegion:
             0,
             self._one,
         )
-        bounds = _core.conformal.count_rows(flips, np.array([self._threshold], np.int64), node_cap, 1 << 14, 1)
-        lower, upper = (int.from_bytes(words[0], "little") for words in bounds)
-        return SizeBound(lower, upper, lower == upper)
+        return size_bound(
+            _core.conformal.count_rows(flips, np.array([self._threshold], np.int64), node_cap, 1 << 14, 1)
+        )
 
     def count(self) -> int:
         """Count the sets.
@@ -385,19 +374,18 @@ class LabelSetRegion:
         size = self.size()
         if not size.exact:
             raise ValueError(
-                f"count: between {float(size.lower):.3g} and {float(size.upper):.3g} sets, too many to count exactly "
-                "(size() gives the bounds)"
+                f"count: {counted_sets(size.lower, size.upper)}, too many to count exactly (size() gives the bounds)"
             )
         return size.lower
 
     def __len__(self) -> int:
         n = self.count()
         if n > sys.maxsize:
-            raise OverflowError(f"len: {n} sets are more than a len can say (use count())")
+            raise OverflowError(f"len: {counted_sets(n, n)} are more than a len can say (use count())")
         return n
 
     @cached_property
-    def _diagram(self) -> Diagram:
+    def _diagram(self) -> Any:
         if self.is_empty:
             raise ValueError("region: expected at least one set, got an empty region")
         order = self._free[::-1]
@@ -448,7 +436,8 @@ class LabelSetRegion:
         row = self._members(labels)
         if self._score(row) > self._threshold:
             raise ValueError(f"labels: expected a set of the region, got {shorten(list(labels))}")
-        return self._diagram.rank(row)
+        position: int = self._diagram.rank(row)
+        return position
 
     def unrank(self, position: int) -> tuple[Any, ...]:
         """The label set at a position of :meth:`rank`'s order.
@@ -463,8 +452,8 @@ class LabelSetRegion:
         """
         n = self._diagram.count
         if isinstance(position, bool) or not isinstance(position, int) or not 0 <= position < n:
-            raise ValueError(f"position: expected an integer in [0, {n}), got {shorten(position)}")
-        return self._named(np.flatnonzero(self._diagram.unrank(position)))
+            raise ValueError(f"position: expected an integer in [0, {short_number(n)}), got {shorten(position)}")
+        return self._named(np.flatnonzero(self._diagram.rows_at([position])[0]))
 
     def sample(self, n_sets: int, random_state: Any = None) -> list[tuple[Any, ...]]:
         """Draw label sets, each of the region's with equal probability, with replacement.
@@ -481,7 +470,7 @@ class LabelSetRegion:
         rng = np.random.default_rng(random_state)
         diagram = self._diagram
         positions = [_random_below(diagram.count, rng) for _ in range(check_integer("n_sets", n_sets, low=0))]
-        return [self._named(np.flatnonzero(diagram.unrank(position))) for position in positions]
+        return [self._named(np.flatnonzero(row)) for row in diagram.rows_at(positions)]
 
     def inclusion_frequency(self) -> NDArray[np.float64]:
         """Share of the region's sets that contain each label.
@@ -490,7 +479,8 @@ class LabelSetRegion:
         -------
         ndarray of shape (n_labels,), float64
         """
-        return self._diagram.inclusion_frequency()
+        frequency: NDArray[np.float64] = self._diagram.inclusion_frequency()
+        return frequency
 
     def cardinality_histogram(self) -> list[int]:
         """Count the sets of 0, 1, 2, ... labels.
@@ -500,27 +490,25 @@ class LabelSetRegion:
         list of int
             Of length ``n_labels + 1``.
         """
-        return self._diagram.cardinality_histogram()
+        histogram: list[int] = self._diagram.cardinality_histogram()
+        return histogram
+
+    def _summary(self) -> str:
+        """Certain labels, how many are undecided, how many sets there are."""
+        if self.is_empty:
+            return "empty"
+        n = self._free.size
+        undecided = f" + {n:,} undecided" if n else ""
+        size = self.size(node_cap=4096)
+        return f"{{{listed(self.certain)}}}{undecided}; {counted_sets(size.lower, size.upper)}"
 
     def __repr__(self) -> str:
-        level = f"p > {1 - self.confidence_level:.6g}"
-        if self.is_empty:
-            return f"empty; {level}"
-        shown = list_labels(self._decided(True), self._names)
-        n = self._free.size
-        undecided = f" + {n} undecided" if n else ""
-        size = self.size(node_cap=4096)
-        if size.exact:
-            count = f"{size.lower} set{'s' * (size.lower != 1)}" if size.lower < 10**6 else f"{_power(size.lower)} sets"
-        else:
-            count = f"{_power(size.lower)} to {_power(size.upper)} sets"
-        return f"{{{shown}}}{undecided}; {count}; {level}"
+        return f"{self._summary()}; p > {1 - self.confidence_level:.6g}"
 
+    def _repr_html_(self) -> str:
+        from mlkit.conformal import _html
 
-def _power(n: int) -> str:
-    """A large number as ``1.8e16``, of any size."""
-    digits = str(n)
-    return digits if len(digits) < 7 else f"{digits[0]}.{digits[1]}e{len(digits) - 1}"
+        return _html.region_html(self)
 
 
 def _random_below(n: int, rng: np.random.Generator) -> int:

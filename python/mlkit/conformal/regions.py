@@ -13,8 +13,10 @@ from mlkit._threads import resolve_threads
 from mlkit._validation.params import check_flag, check_integer, check_label_names, check_number
 from mlkit.conformal import _criteria
 from mlkit.conformal._flips import FlipTable
-from mlkit.conformal._quadratic import QuadraticTable
+from mlkit.conformal._levels import LEVELS, by_level, check_levels
 from mlkit.conformal._ranks import RankTable
+from mlkit.conformal._searched import SearchedTable
+from mlkit.conformal._sizes import log10_of, whole_numbers
 from mlkit.conformal.region import LabelSetRegion
 from mlkit.labels.matrix import LabelMatrix
 from mlkit.labels.reading import read_labels
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _LIMIT = "2GB"
+_SHOWN = 3  # regions that the text of an array spells out
 
 
 class RegionArray:
@@ -62,7 +65,7 @@ class RegionArray:
 
     def __init__(
         self,
-        flips: FlipTable | QuadraticTable,
+        flips: FlipTable | SearchedTable,
         ranks: RankTable,
         confidence_level: float,
         uniforms: NDArray[np.float64] | None,
@@ -143,7 +146,14 @@ class RegionArray:
 
     def __repr__(self) -> str:
         n, n_labels = self.shape
-        return f"RegionArray: {n} examples x {n_labels} labels, p > {1 - self.confidence_level:.6g}"
+        lines = [f"RegionArray: {n:,} examples x {n_labels:,} labels, p > {1 - self.confidence_level:.6g}"]
+        lines += [f"  {i}: {self[i]._summary()}" for i in range(min(n, _SHOWN))]
+        return "\n".join(lines + [f"  ... {n - _SHOWN:,} more"] * (n > _SHOWN))
+
+    def _repr_html_(self) -> str:
+        from mlkit.conformal import _html
+
+        return _html.regions_html(self)
 
     @property
     def _threads(self) -> int:
@@ -240,7 +250,7 @@ class RegionArray:
 
     @cached_property
     def _cardinalities(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        low, high = self._flips.cardinalities(self._thresholds, self._threads)
+        low, high = self._flips.cardinalities(self._thresholds, self._ranks.everything, self._threads)
         return low, high
 
     @property
@@ -271,18 +281,13 @@ class RegionArray:
         exact : ndarray of shape (n_samples,), bool
             Where the two are equal.
         """
-        bounds = []
-        for column in self._flips.sizes(self._thresholds, check_flag("exact", exact), self._threads):
-            numbers = np.empty(len(self), object)
-            numbers[:] = [int.from_bytes(word, "little") for word in column]
-            bounds.append(numbers)
-        lower, upper = bounds
+        lower, upper = whole_numbers(self._flips.sizes(self._thresholds, check_flag("exact", exact), self._threads))
         return lower, upper, np.asarray(lower == upper, bool)
 
     @property
     def log10_size(self) -> NDArray[np.float64]:
         """Decimal logarithm of the upper bound of the size; -inf for an empty region."""
-        return np.array([_log10(n) for n in self.size()[1]])
+        return np.array([log10_of(n) for n in self.size()[1]])
 
     # ------------------------------------------------------------------------------------------------------- given sets
 
@@ -404,10 +409,114 @@ class RegionArray:
             columns["truncated"] += [listed.truncated] * len(listed.sets)
         return pd.DataFrame(columns)
 
+    def by_level(self, y: Any = None, levels: Any = None, *, level: float = 0.95) -> pd.DataFrame:
+        """Say for one confidence level after the other how much is decided, and how many true label sets are covered.
 
-def _log10(n: int) -> float:
-    """Of a whole number of any size."""
-    if n == 0:
-        return -np.inf
-    shift = max(0, n.bit_length() - 64)
-    return float(np.log10(float(n >> shift)) + shift * np.log10(2.0))
+        Parameters
+        ----------
+        y : labels of shape (n_samples, n_labels), optional
+            The true label sets.
+        levels : sequence of float in (0, 1), optional
+            Default: 0.50, 0.51, ..., 0.99.
+        level : float in (0, 1), default=0.95
+            Probability of the coverage interval.
+
+        Returns
+        -------
+        DataFrame
+            One row for each of ``confidence_level``, ascending: mean numbers of ``certain``, ``undecided`` and
+            ``excluded`` labels of an example, the share of ``empty`` regions (whose labels are all undecided) and, with
+            ``y``, the ``coverage``, the interval ``coverage_low``, ``coverage_high`` of its law (see
+            :func:`mlkit.conformal.validity.coverage_interval`) and the ``p_value`` of
+            :func:`~mlkit.conformal.validity.coverage_test`.
+
+        Notes
+        -----
+        The guarantee is for one level fixed beforehand: a level picked from this table because its coverage looks good
+        has none.
+        """
+        check_number("level", level, 0, 1, open_low=True, open_high=True)
+        return by_level(self, y, check_levels(levels, LEVELS), level)
+
+    # -------------------------------------------------------------------------------------------------------- pictures
+
+    def plot_size(self, levels: Any = None, *, ax: Any = None) -> Any:
+        """Draw how many label sets the regions hold: the share of examples with at most so many.
+
+        Parameters
+        ----------
+        levels : sequence of float in (0, 1), optional
+            One line for each confidence level; default: the regions' own. Where sizes are bounds the line is the upper
+            one, a band reaches to the lower one.
+        ax : matplotlib Axes, optional
+            Where to draw; default: a new figure.
+
+        Returns
+        -------
+        matplotlib Axes
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed (extra ``plot``).
+        """
+        from mlkit.conformal import plots
+
+        return plots.plot_size(self, check_levels(levels, (self.confidence_level,)), ax=ax)
+
+    def plot_certain(self, levels: Any = None, *, ax: Any = None) -> Any:
+        """Draw how many labels are certain, undecided and excluded along the confidence levels.
+
+        Parameters
+        ----------
+        levels : sequence of float in (0, 1), optional
+            Default: 0.50, 0.51, ..., 0.99.
+        ax : matplotlib Axes, optional
+            Where to draw; default: a new figure.
+
+        Returns
+        -------
+        matplotlib Axes
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed (extra ``plot``).
+        """
+        from mlkit.conformal import plots
+
+        return plots.plot_certain(self, check_levels(levels, LEVELS), ax=ax)
+
+    def plot_coverage(self, y: Any, levels: Any = None, *, level: float = 0.95, ax: Any = None) -> Any:
+        """Draw the coverage that was observed over the coverage that was promised, in the band that chance allows.
+
+        Parameters
+        ----------
+        y : labels of shape (n_samples, n_labels)
+            The true label sets.
+        levels : sequence of float in (0, 1), optional
+            Default: 0.50, 0.51, ..., 0.99.
+        level : float in (0, 1), default=0.95
+            Probability of the band at each confidence level.
+        ax : matplotlib Axes, optional
+            Where to draw; default: a new figure.
+
+        Returns
+        -------
+        matplotlib Axes
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed (extra ``plot``).
+
+        Notes
+        -----
+        The points share one calibration set and are dependent: a line that lies on one side of the diagonal all along,
+        inside the band, is chance. Ties of scores push it above the band, examples unlike the calibration examples
+        below.
+        """
+        from mlkit.conformal import plots
+
+        check_number("level", level, 0, 1, open_low=True, open_high=True)
+        return plots.plot_coverage(self, y, check_levels(levels, LEVELS), level, ax=ax)

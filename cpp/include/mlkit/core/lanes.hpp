@@ -24,10 +24,8 @@ namespace detail {
 // function, and what works on it is always inlined. What is true is 1.0 and what is false 0.0: the compiler takes lanes
 // apart where truths are combined other than by arithmetic.
 #if defined(__GNUC__)
-#define MLKIT_INLINE [[gnu::always_inline]] inline
 using Vector = double __attribute__((vector_size(64)));
 #else
-#define MLKIT_INLINE inline
 struct Vector {
     double v[width];
     double operator[](Index l) const { return v[l]; }
@@ -101,11 +99,12 @@ MLKIT_INLINE void average_in(Vector& average, const Vector& next, double alpha) 
     average = average + alpha * (next - average);
 }
 
-/// sum += factor * values
-MLKIT_INLINE void add_scaled(Vector& sum, double factor, const Lanes& values) {
-    Vector term;
-    load(values, term);
-    sum = sum + factor * term;
+/// sum += factor * x
+MLKIT_INLINE void add_multiple(Vector& sum, const Vector& x, double factor) { sum = sum + factor * x; }
+MLKIT_INLINE void add_multiple(Vector& sum, const Lanes& x, double factor) {
+    Vector loaded;
+    load(x, loaded);
+    add_multiple(sum, loaded, factor);
 }
 
 /// step(i, j) for every comparison of Batcher's merge exchange of n values (Knuth, The Art of Computer Programming,

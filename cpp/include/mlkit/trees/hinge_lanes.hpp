@@ -108,10 +108,11 @@ MLKIT_CLONES [[maybe_unused]] static void descend(HingeState& state) {
         Vector even = bias, odd{};  // two sums: one alone would wait for each addition to end
         Index k = 0;
         for (; k + 2 <= row.size; k += 2) {
-            lanes::detail::add_scaled(even, static_cast<double>(row.values[k]), state.w[row.features[k]]);
-            lanes::detail::add_scaled(odd, static_cast<double>(row.values[k + 1]), state.w[row.features[k + 1]]);
+            lanes::detail::add_multiple(even, state.w[row.features[k]], static_cast<double>(row.values[k]));
+            lanes::detail::add_multiple(odd, state.w[row.features[k + 1]], static_cast<double>(row.values[k + 1]));
         }
-        if (k < row.size) lanes::detail::add_scaled(even, static_cast<double>(row.values[k]), state.w[row.features[k]]);
+        if (k < row.size)
+            lanes::detail::add_multiple(even, state.w[row.features[k]], static_cast<double>(row.values[k]));
         step.margin = even + odd;
         lanes::detail::load(state.alpha[i], step.alpha);
         lanes::detail::from_bits(state.positive[i], step.is_positive);
