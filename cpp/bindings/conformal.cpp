@@ -194,7 +194,8 @@ void register_subsets(py::module_& m) {
     m.def(
         "count_one_by_one",
         [](const Costs& costs, Cost budget) {
-            return without_gil([&] { return count_one_by_one(to_vector(costs), budget); });
+            return without_gil(
+                [&] { return count_one_by_one(to_vector(costs), budget, std::numeric_limits<std::uint64_t>::max()); });
         },
         py::arg("costs").noconvert(), py::arg("budget"));
     m.def(

@@ -88,7 +88,7 @@ void jumps_of_row(const Cells& cells, Risk risk, const LabelRow& labels, const R
     const auto take_shares = [&](double whole) {  // so that all of them add up to exactly their share of 1
         std::int64_t before = 0;
         for (std::size_t m = 0; m < scratch.size(); ++m) {
-            const std::int64_t after = std::llround(static_cast<double>(m + 1) / whole * one);
+            const auto after = static_cast<std::int64_t>(static_cast<double>(m + 1) / whole * one + 0.5);
             take(scratch[m], after - before);
             before = after;
         }
@@ -115,7 +115,7 @@ void jumps_of_row(const Cells& cells, Risk risk, const LabelRow& labels, const R
         take(*std::min_element(scratch.begin(), scratch.end()), static_cast<std::int64_t>(one));
         return;
     }
-    std::sort(scratch.begin(), scratch.end());
+    if (scratch.size() > 1) std::sort(scratch.begin(), scratch.end());
     take_shares(static_cast<double>(scratch.size()));
 }
 
@@ -147,8 +147,11 @@ inline RiskSteps risk_steps(const Cells& cells, Risk risk, const Team& whole) {
         }
     detail::sort_places(places);
     RiskSteps steps;
-    steps.examples.reserve(n);
-    steps.units.reserve(n);
+    steps.thresholds.reserve(n + 1);
+    steps.passed.reserve(n + 1);
+    steps.ends.reserve(n);
+    steps.examples.resize(n);
+    steps.units.resize(n);
     std::int64_t sum = 0;
     for (std::size_t k = 0; k < n; ++k) {
         const Jump& jump = all[static_cast<std::size_t>(places[k].at)];
@@ -157,8 +160,8 @@ inline RiskSteps risk_steps(const Cells& cells, Risk risk, const Team& whole) {
             steps.thresholds.push_back(jump.p);
             steps.passed.push_back(sum);
         }
-        steps.examples.push_back(jump.example);
-        steps.units.push_back(jump.units);
+        steps.examples[k] = jump.example;
+        steps.units[k] = jump.units;
         sum += jump.units;
     }
     if (n) steps.ends.push_back(static_cast<Index>(n));
