@@ -12,6 +12,7 @@ in memory says.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import subprocess
 import sys
 import tempfile
@@ -102,13 +103,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--labels", type=int, default=1000)
+    parser.add_argument("--folder", help="where the data stay from run to run")
     parser.add_argument("--ways", nargs="*", choices=WAYS, default=WAYS)
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
         return measure(Path(options.child[0]), options.child[1])
-    with tempfile.TemporaryDirectory() as folder:
-        make(Path(folder), options.rows, options.labels)
+    with contextlib.ExitStack() as stack:
+        folder = options.folder or stack.enter_context(tempfile.TemporaryDirectory())
+        if not (Path(folder) / "probs.npy").exists():
+            make(Path(folder), options.rows, options.labels)
         print(f"{options.rows:,} x {options.labels:,} float32\n")
         print("| way | s | MB before | MB at the peak | flagged cells |\n|---|---|---|---|---|", flush=True)
         answers = set()

@@ -1,10 +1,9 @@
 #include "mlkit/conformal/count.hpp"
 #include "mlkit/conformal/flips.hpp"
-#include "mlkit/conformal/quadratic.hpp"
 #include "mlkit/conformal/risk.hpp"
 #include "mlkit/conformal/subsets.hpp"
 #include "mlkit/conformal/threshold_bdd.hpp"
-#include "numpy_views.hpp"
+#include "size_bounds.hpp"
 
 namespace mlkit::bindings {
 
@@ -15,11 +14,6 @@ namespace {
 using Costs = Array<Cost>;
 
 std::vector<Cost> to_vector(const Costs& costs) { return {costs.data(), costs.data() + costs.size()}; }
-
-py::bytes to_bytes(const BigCount& count) {
-    const auto& words = count.words();
-    return py::bytes(reinterpret_cast<const char*>(words.data()), 8 * words.size());
-}
 
 /// Flip costs with the arrays that carry them.
 struct Flips {
@@ -66,14 +60,8 @@ py::tuple count_rows(const Flips& flips, const Costs& thresholds, Index node_cap
     CountLimits limits;
     limits.node_cap = node_cap;
     limits.n_buckets = n_buckets;
-    const std::vector<SizeBound> sizes =
-        without_gil([&] { return count_regions(flips.view, thresholds.data(), limits, team(n_threads)); });
-    py::list lower, upper;
-    for (const SizeBound& size : sizes) {
-        lower.append(to_bytes(size.lower));
-        upper.append(to_bytes(size.upper));
-    }
-    return py::make_tuple(lower, upper);
+    return bounds_to_numpy(
+        without_gil([&] { return count_regions(flips.view, thresholds.data(), limits, team(n_threads)); }));
 }
 
 /// Up to `most` further subsets of an enumerator: their costs, and their members as compressed rows.
@@ -206,7 +194,8 @@ void register_subsets(py::module_& m) {
     m.def(
         "count_one_by_one",
         [](const Costs& costs, Cost budget) {
-            return without_gil([&] { return count_one_by_one(to_vector(costs), budget); });
+            return without_gil(
+                [&] { return count_one_by_one(to_vector(costs), budget, std::numeric_limits<std::uint64_t>::max()); });
         },
         py::arg("costs").noconvert(), py::arg("budget"));
     m.def(
@@ -241,118 +230,16 @@ void register_subsets(py::module_& m) {
         py::arg("costs").noconvert(), py::arg("budget"), py::arg("node_cap"));
 }
 
-/// A quadratic form with the arrays that carry it.
-struct Form {
-    Array<double> precision, upper;
-    QuadraticForm view;
-
-    Form(Array<double> precision_, Array<double> upper_, double split)
-        : precision(std::move(precision_)), upper(std::move(upper_)) {
-        require(precision.ndim() == 2 && precision.shape(0) == precision.shape(1) && upper.size() == precision.size(),
-                "form: expected two square matrices");
-        view = {precision.shape(0), precision.data(), upper.data(), split};
-    }
-};
-
-void check_form(const ScoreArrays& scores, const Form& form) {
-    require(!scores.indptr && scores.n_labels == form.view.n_labels,
-            "scores: expected dense ones of the form's labels");
-}
-
-void register_quadratic(py::module_& m) {
-    py::class_<Form>(m, "QuadraticForm")
-        .def(py::init<Array<double>, Array<double>, double>(), py::arg("precision").noconvert(),
-             py::arg("upper").noconvert(), py::arg("split"));
-    m.def(
-        "quadratic_scores",
-        [](const Labels& labels, const ScoreArrays& scores, const Form& form, int n_threads) {
-            check_form(scores, form);
-            const Cells cells = cells_of(labels, scores);
-            Array<double> out(scores.n_rows);
-            double* to = out.mutable_data();
-            without_gil([&] { quadratic::score_sets(cells, form.view, team(n_threads), to); });
-            return out;
-        },
-        py::arg("labels"), py::arg("scores"), py::arg("form"), py::arg("n_threads"));
-    m.def(
-        "quadratic_best",
-        [](const ScoreArrays& scores, const Form& form, bool with_flips, int n_threads) {
-            check_form(scores, form);
-            Array<std::uint8_t> best({scores.n_rows, scores.n_labels});
-            Array<double> score(scores.n_rows), flipped({with_flips ? scores.n_rows : 0, scores.n_labels});
-            std::uint8_t* b = best.mutable_data();
-            double *s = score.mutable_data(), *f = with_flips ? flipped.mutable_data() : nullptr;
-            without_gil([&] { quadratic::best_sets(scores.view, scores.n_rows, form.view, team(n_threads), b, s, f); });
-            return py::make_tuple(best, score, flipped);
-        },
-        py::arg("scores"), py::arg("form"), py::arg("with_flips"), py::arg("n_threads"));
-    m.def(
-        "quadratic_project",
-        [](const ScoreArrays& scores, const Form& form, const Array<double>& thresholds, int n_threads) {
-            check_form(scores, form);
-            require(thresholds.size() == scores.n_rows, "thresholds: expected one for each row");
-            Array<std::uint8_t> out(scores.n_rows * scores.n_labels);
-            std::uint8_t* to = out.mutable_data();
-            without_gil([&] {
-                quadratic::project(scores.view, scores.n_rows, form.view, thresholds.data(), team(n_threads), to);
-            });
-            return out;
-        },
-        py::arg("scores"), py::arg("form"), py::arg("thresholds").noconvert(), py::arg("n_threads"));
-    m.def(
-        "quadratic_count",
-        [](const ScoreArrays& scores, const Form& form, const Array<double>& thresholds, Index most, int n_threads) {
-            check_form(scores, form);
-            require(thresholds.size() == scores.n_rows, "thresholds: expected one for each row");
-            CountLimits limits;
-            limits.node_cap = 4096;
-            const std::vector<SizeBound> sizes = without_gil([&] {
-                return quadratic::count_regions(scores.view, scores.n_rows, form.view, thresholds.data(), most, limits,
-                                                team(n_threads));
-            });
-            py::list lower, upper;
-            for (const SizeBound& size : sizes) {
-                lower.append(to_bytes(size.lower));
-                upper.append(to_bytes(size.upper));
-            }
-            return py::make_tuple(lower, upper);
-        },
-        py::arg("scores"), py::arg("form"), py::arg("thresholds").noconvert(), py::arg("most"), py::arg("n_threads"));
-    m.def(
-        "quadratic_sets",
-        [](const ScoreArrays& scores, const Form& form, double threshold, Index most) {
-            check_form(scores, form);
-            require(scores.n_rows == 1, "scores: expected one row");
-            std::vector<std::uint8_t> sets;
-            std::vector<double> found;
-            without_gil([&] { quadratic::list_sets(scores.view, form.view, threshold, most, sets, found); });
-            const auto n = static_cast<py::ssize_t>(found.size());
-            return py::make_tuple(to_numpy(std::move(sets), {n, static_cast<py::ssize_t>(scores.n_labels)}),
-                                  to_numpy(std::move(found)));
-        },
-        py::arg("scores"), py::arg("form"), py::arg("threshold"), py::arg("most"));
-}
-
 void register_risk(py::module_& m) {
     py::enum_<Risk>(m, "Risk").value("fnr", Risk::fnr).value("miscoverage", Risk::miscoverage).value("fp", Risk::fp);
     m.def(
-        "risk_jumps",
+        "risk_steps",
         [](const Labels& labels, const ScoreArrays& scores, Risk risk, int n_threads) {
             const Cells cells = cells_of(labels, scores);
-            const std::vector<Jump> jumps = without_gil([&] { return risk_jumps(cells, risk, team(n_threads)); });
-            const auto n = static_cast<py::ssize_t>(jumps.size());
-            Array<double> p(n);
-            Array<std::int32_t> example(n);
-            Array<std::int64_t> units(n);
-            double* to_p = p.mutable_data();
-            std::int32_t* to_example = example.mutable_data();
-            std::int64_t* to_units = units.mutable_data();
-            for (std::size_t k = 0; k < jumps.size(); ++k) {
-                to_p[k] = jumps[k].p;
-                to_example[k] = jumps[k].example;
-                to_units[k] = jumps[k].units;
-            }
-            return py::make_tuple(p, example, units);
+            RiskSteps steps = without_gil([&] { return risk_steps(cells, risk, team(n_threads)); });
+            return py::make_tuple(to_numpy(std::move(steps.thresholds)), to_numpy(std::move(steps.passed)),
+                                  to_numpy(std::move(steps.ends)), to_numpy(std::move(steps.examples)),
+                                  to_numpy(std::move(steps.units)));
         },
         py::arg("labels"), py::arg("scores"), py::arg("risk"), py::arg("n_threads"));
     m.def(
@@ -390,10 +277,12 @@ void register_risk(py::module_& m) {
 
 }  // namespace
 
+void register_conformal_searched(py::module_& m);
+
 void register_conformal(py::module_& m) {
     register_rows(m);
     register_subsets(m);
-    register_quadratic(m);
+    register_conformal_searched(m);
     register_risk(m);
 }
 

@@ -196,6 +196,11 @@ def _add_audit(commands: argparse._SubParsersAction[_Parser]) -> None:
         help="such as 256MB: go through the rows in batches and keep no more than about this of what is found in "
         "memory (default: only for large .npy files); results do not depend on it",
     )
+    output.add_argument(
+        "--checkpoint",
+        metavar="DIR",
+        help="go through the rows in batches and keep there what has been done: after a kill the same command goes on",
+    )
     _add_progress(output)
 
 

@@ -212,35 +212,3 @@ def test_files_of_rules_must_exist(refused, files):
     for option in ("--rules", "--hierarchy"):
         said = refused("audit", "--labels", files / "y.npy", "--probs", files / "p.npy", option, files / "0.rules")
         assert said == f"{option}: expected a file, got {files}/0.rules, which does not exist"
-
-
-@pytest.mark.parametrize("size", ["much", "-1GB"])
-def test_a_size_of_memory_is_judged(refused, files, size):
-    said = refused("audit", "--labels", files / "y.npy", "--probs", files / "p.npy", f"--max-memory={size}")
-    assert said == f"--max-memory: expected bytes or text such as '2GB', got '{size}'"
-
-
-@pytest.mark.parametrize("form", ["npy", "csv", "parquet", "npz"])
-def test_little_memory_changes_nothing_that_is_written(mlkit, files, small, form):
-    labels, probs = files / f"y.{form}", files / f"p.{form}"
-    if form == "npz":
-        np.savez(labels, small.labels)
-        np.savez(probs, small.probs)
-    elif form == "csv":
-        pd.DataFrame(small.labels, columns=NAMES).to_csv(labels, index=False)
-        pd.DataFrame(small.probs, columns=NAMES).to_csv(probs, index=False)
-    elif form == "parquet":
-        pytest.importorskip("pyarrow")
-        pd.DataFrame(small.labels, columns=NAMES).to_parquet(labels)
-        pd.DataFrame(small.probs, columns=NAMES).to_parquet(probs)
-    found = []
-    for options in ((), ("--max-memory", "1kB")):
-        out = files / f"out{len(options)}"
-        folds = ("--folds", files / "folds.npy", "--trusted", files / "trusted.npy")
-        np.save(files / "folds.npy", np.arange(120) % 5)
-        np.save(files / "trusted.npy", np.arange(120) % 2 == 0)
-        arguments = ("--labels", labels, "--probs", probs, *folds, "--unknown", "9", "--out", out)
-        ended = mlkit("audit", *arguments, *options)
-        assert (ended.code, ended.err) == (0, "")
-        found.append({path.name: path.read_bytes() for path in out.iterdir()})
-    assert found[0] == found[1]

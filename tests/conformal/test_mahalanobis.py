@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import importlib.util
 import pickle
 from pathlib import Path
@@ -12,7 +13,7 @@ from scipy import sparse
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import NotFittedError
 
-from mlkit.conformal import LabelPowersetConformalClassifier
+from mlkit.conformal import LabelPowersetConformalClassifier, _searched
 from mlkit.conformal.scores import Mahalanobis
 from mlkit.conformal.validity import coverage_test
 from reference import conformal as oracle
@@ -58,7 +59,7 @@ def test_regions_equal_brute_force(kind):
         first = clf.predict_region_proba(probs[n:])
         for level in shared.LEVELS:
             expected = [oracle.Region(score, p, calibration, level) for p in probs[n:]]
-            shared.compare(first.at(float(level)), expected, labels[n:], has_cardinalities=False)
+            shared.compare(first.at(float(level)), expected, labels[n:])
 
 
 def test_the_form_is_the_inverse_covariance():
@@ -95,18 +96,48 @@ def test_p_values_sum_up_as_brute_force_says():
     assert found["S"] == found["S_lower"] == pytest.approx(expected)
 
 
-def test_large_regions_are_bracketed():
+def test_large_regions_are_bracketed_and_list_their_first_sets(monkeypatch):
     clf, probs, _ = calibrated(60, 300, 6, confidence_level=0.99)
     region = clf.predict_region_proba(probs[300:])[0]
-    exact = region.size(node_cap=1)
-    assert not exact.exact
-    assert exact.lower == 2
-    assert exact.upper > 10**6
-    with pytest.raises(ValueError, match="region: expected at most 1048576 label sets to list"):
-        next(iter(region))
-    few = clf.predict_region_proba(probs[300:], 0.1)
-    small, whole = few[0].size(node_cap=3), few[0].size()
-    assert small.lower <= whole.lower <= small.upper
+    size = region.size(node_cap=1)
+    assert not size.exact
+    assert 2 <= size.lower < size.upper
+    assert size.upper > 10**6
+    first = region.top(300)
+    assert first.truncated
+    assert first.n_left.lower > 0
+    assert (np.diff(first.p_values) <= 0).all()
+    assert first.p_values[0] == region.credibility
+    assert first.sets == region.top(1000).sets[:300]
+    assert len(set(first.sets)) == 300
+    monkeypatch.setattr(_searched, "MOST_LISTED", 4096)
+    sets = region.sets()
+    with pytest.raises(ValueError, match="region: expected at most 4096 label sets to list with 'mahalanobis'"):
+        collections.deque(sets, maxlen=0)
+    with pytest.raises(ValueError, match="region: expected at most 4194304 label sets to go through"):
+        region.sample(1)
+
+
+def test_bounds_hold_the_count():
+    clf, probs, _ = calibrated(24, 300, 11)
+    n_inside = 0
+    for region in clf.predict_region_proba(probs[300:], 0.5):
+        size, rough = region.size(), region.size(node_cap=3)
+        assert size.exact
+        assert rough.lower <= size.lower <= rough.upper
+        n_inside += rough.lower > 4
+    assert n_inside  # the lower bound, too, says more than what was gone through
+
+
+def test_the_first_sets_of_a_region_are_those_of_the_whole_list():
+    clf, probs, _ = calibrated(14, 150, 4)
+    region = clf.predict_region_proba(probs[150:])[0]
+    listed = list(region.sets())
+    scores = [region._score(region._members(labels)) for labels, _ in listed]
+    assert scores == sorted(scores)
+    for most in (1, 2, 50, len(listed)):
+        assert region.top(most).sets == [labels for labels, _ in listed[:most]]
+    assert region.top(len(listed)).next_p_value is None
 
 
 def test_coverage_follows_its_law():
@@ -170,7 +201,5 @@ def test_what_it_cannot_do_is_said():
             probs, labels
         ).conformalize_proba(probs, hidden)
     regions = clf.conformalize_proba(probs, labels).predict_region_proba(probs)
-    with pytest.raises(ValueError, match="cardinality: expected a score that is a sum over labels"):
-        regions.min_cardinality  # noqa: B018
     with pytest.raises(ValueError, match="to_bdd: expected a score that is a sum over labels"):
         regions[0].to_bdd()

@@ -10,7 +10,8 @@ import pytest
 from scipy import sparse
 
 from mlkit.conformal import LabelPowersetConformalClassifier
-from mlkit.conformal._words import counted_sets, log10_of, short_number
+from mlkit.conformal._sizes import log10_of
+from mlkit.conformal._words import counted_sets, short_number
 from mlkit.conformal.validity import coverage_interval, coverage_test
 
 matplotlib = pytest.importorskip("matplotlib")

@@ -57,7 +57,7 @@ def test_regions_equal_brute_force(score, kind):
             compare(regions, expected, labels)
 
 
-def compare(regions, expected, labels, has_cardinalities=True):
+def compare(regions, expected, labels):
     n_labels = regions.shape[1]
     best = [tuple(row) for row in regions.best.astype(int).tolist()]
     assert [e.scores[y] for e, y in zip(expected, best)] == [min(e.scores.values()) for e in expected]
@@ -70,9 +70,8 @@ def compare(regions, expected, labels, has_cardinalities=True):
     assert regions.flip_pvalues.tolist() == [[float(x) for x in e.flip_p(y)] for e, y in zip(expected, best)]
     assert regions.credibility.tolist() == [float(e.best_p) for e in expected]
     assert regions.confidence.tolist() == [1 - float(e.second_p) for e in expected]
-    if has_cardinalities:
-        cards = list(zip(regions.min_cardinality.tolist(), regions.max_cardinality.tolist()))
-        assert cards == [e.cardinalities for e in expected]
+    cards = list(zip(regions.min_cardinality.tolist(), regions.max_cardinality.tolist()))
+    assert cards == [e.cardinalities for e in expected]
     lower, upper, exact = regions.size()
     assert exact.all()
     assert lower.tolist() == upper.tolist() == [len(e.sets) for e in expected]

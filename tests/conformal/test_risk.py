@@ -93,11 +93,23 @@ def test_jumps_are_sorted_and_ties_stay_in_order(decimals):
     labels[:] = 1
     probs[0, 0] = -0.0
     cells = check_cells(labels, probs)
-    p, examples, units = _core.conformal.risk_jumps(*cells.core, _core.conformal.Risk.fnr, 2)
-    order = np.argsort(np.sort(probs, axis=1).ravel(), kind="stable")
-    assert (p == np.sort(probs, axis=1).ravel()[order]).all()
+    thresholds, passed, ends, examples, units = _core.conformal.risk_steps(*cells.core, _core.conformal.Risk.fnr, 2)
+    jumps = np.sort(probs, axis=1).ravel()
+    order = np.argsort(jumps, kind="stable")
+    assert (np.repeat(thresholds[:-1], np.diff(ends, prepend=0)) == jumps[order]).all()
+    assert thresholds.tolist() == [*np.unique(jumps).tolist(), math.inf]
     assert (examples == np.repeat(np.arange(3000), 6)[order]).all()
-    assert units.sum() == 3000 * 2**40
+    assert (passed == np.append(0, np.cumsum(units))[np.append(0, ends)]).all()
+    assert passed[-1] == 3000 * 2**40
+
+
+def test_probabilities_that_differ_in_their_last_bits_are_sorted():
+    rng = np.random.default_rng(0)
+    probs = 0.5 + rng.integers(0, 1000, (2000, 3)) * 2.0**-52
+    probs[::7] = rng.random((286, 3))
+    cells = check_cells(np.ones(probs.shape, int), probs)
+    thresholds, *_ = _core.conformal.risk_steps(*cells.core, _core.conformal.Risk.fnr, 1)
+    assert thresholds[:-1].tolist() == np.unique(probs).tolist()
 
 
 def test_several_levels_in_one_pass():
@@ -114,7 +126,7 @@ def test_several_levels_in_one_pass():
 
 
 @pytest.mark.parametrize("risk", ["fdr", "fnr", "miscoverage", "fp"])
-@pytest.mark.parametrize("fwer", [None, "holm"])
+@pytest.mark.parametrize("fwer", ["fixed_sequence", "holm"])
 def test_ltt_tests_its_grid(risk, fwer):
     probs, labels = drawn(3, n=150)
     grid = np.linspace(0.05, 1, 20)
@@ -158,6 +170,84 @@ def test_several_risks_are_controlled_together():
     hopeless = MultiLabelRiskController(risk=[("fnr", 0.001), ("fdr", 0.001)], method="ltt", confidence_level=0.9)
     assert not hopeless.calibrate_proba(probs, labels).feasible_
     assert hopeless.thresholds_ == math.inf
+
+
+SEVERAL = [("fnr", 0.25), ("miscoverage", 0.6), ("fdr", 0.35), ("fp", 0.1)]
+
+
+def leading(p_values, delta):
+    return next((k for k, p in enumerate(p_values) if p > delta), len(p_values))
+
+
+@pytest.mark.parametrize("grid", [np.linspace(0.02, 1, 50), np.array([0.05]), np.array([0.9, 1.0])])
+@pytest.mark.parametrize("risks", [SEVERAL, SEVERAL[:1] + SEVERAL[2:3], SEVERAL[3:] + SEVERAL[:1]])
+def test_two_sequences_certify_an_inner_and_an_outer_threshold(risks, grid):
+    probs, labels = drawn(2, n=400, shape=(0.15, 0.4))
+    options = {"risk": risks, "method": "ltt", "confidence_level": 0.9, "thresholds": grid}
+    rc = MultiLabelRiskController(**options, params="inner_outer").calibrate_proba(probs, labels)
+    p = {
+        name: [
+            oracle.bound_p_value("hoeffding_bentkus", oracle.total(name, probs, labels, t) / 400, 400, level)
+            for t in grid
+        ]
+        for name, level in risks
+    }
+    outer = np.max([p[name] for name, _ in risks if name in ("fnr", "miscoverage")], axis=0)
+    inner = np.max([p[name] for name, _ in risks if name in ("fdr", "fp")], axis=0)[::-1]
+    n_outer, n_inner = leading(outer, 0.05), leading(inner, 0.05)
+    if n_outer == grid.size:
+        n_inner = leading(inner, 0.1)
+    elif n_inner == grid.size:
+        n_outer = leading(outer, 0.1)
+    assert rc.feasible_.tolist() == [n_inner > 0, n_outer > 0]
+    high = grid[n_outer - 1] if n_outer else 0.0
+    low = max(grid[grid.size - n_inner], high) if n_inner else math.inf
+    assert rc.thresholds_.tolist() == [low, high]
+    sets = rc.predict_proba_sets(probs)
+    assert (sets.inner == (probs >= low)).all()
+    assert (sets.outer == (probs >= high)).all()
+    assert (sets.inner <= sets.outer).all()
+    stored = rc.predict_proba_sets(sparse.csr_array(probs))
+    assert (stored.inner.toarray() == sets.inner).all()
+    one = MultiLabelRiskController(**options).calibrate_proba(probs, labels)
+    both = [t for k, t in enumerate(grid) if k < n_outer and k >= grid.size - n_inner]
+    assert one.feasible_ == bool(both)
+    small_first = risks[0][0] in ("fnr", "miscoverage")
+    assert one.thresholds_ == (both[0 if small_first else -1] if both else math.inf)
+
+
+def test_risks_with_one_safe_end_share_one_sequence():
+    probs, labels = drawn(3, n=300)
+    grid = np.linspace(0.02, 1, 50)
+    options = {"method": "ltt", "confidence_level": 0.9, "thresholds": grid}
+    both = MultiLabelRiskController(risk=[("fnr", 0.3), ("miscoverage", 0.5)], **options)
+    single = [MultiLabelRiskController(risk=name, risk_level=x, **options) for name, x in both.risk]
+    thresholds = [one.calibrate_proba(probs, labels).thresholds_ for one in single]
+    both.calibrate_proba(probs, labels)
+    assert both.feasible_
+    assert both.thresholds_ == grid[0] <= min(thresholds)  # the smallest is best for "fnr", named first
+
+
+def test_inner_and_outer_risks_are_seldom_too_high():
+    rng = np.random.default_rng(4)
+    big_probs, big_labels = drawn(rng, n=40_000, n_labels=3, shape=(0.15, 0.4))
+    risks = [("fnr", 0.2), ("fdr", 0.2)]
+    ltt = {"method": "ltt", "confidence_level": 0.8}
+    true = {
+        name: MultiLabelRiskController(risk=name, **ltt).calibrate_proba(big_probs, big_labels).risk_curve_
+        for name, _ in risks
+    }
+    failures = certified = 0
+    for _ in range(200):
+        rows = rng.integers(0, 40_000, 300)
+        rc = MultiLabelRiskController(risk=risks, params="inner_outer", **ltt)
+        rc.calibrate_proba(big_probs[rows], big_labels[rows])
+        inner, outer = rc.thresholds_
+        certified += rc.feasible_.all()
+        at = {"fnr": outer, "fdr": inner}
+        failures += any(curve.risks[np.searchsorted(curve.thresholds, at[name])] > 0.2 for name, curve in true.items())
+    assert certified > 150
+    assert failures / 200 < 0.2 + 3 * math.sqrt(0.2 * 0.8 / 200)
 
 
 def test_crc_keeps_the_mean_risk_at_its_level():
@@ -286,11 +376,31 @@ def test_ten_thousand_examples_take_milliseconds():
         ),
         ({"method": "ltt", "confidence_level": 0.9, "thresholds": [0]}, ValueError, "thresholds: expected a number in"),
         ({"method": "ltt", "confidence_level": 0.9, "thresholds": []}, ValueError, "thresholds: expected at least one"),
+        ({"fwer": "none"}, ValueError, "fwer: expected one of 'fixed_sequence', 'holm', got 'none'"),
+        ({"params": "pair"}, ValueError, "params: expected one of 'threshold', 'inner_outer', got 'pair'"),
+        ({"params": "inner_outer"}, ValueError, "params: expected 'threshold' without method='ltt' and a list of"),
         (
-            {"risk": [("fnr", 0.1), ("fp", 0.1)], "method": "ltt", "confidence_level": 0.9, "fwer": "fixed_sequence"},
+            {
+                "risk": [("fnr", 0.1), ("miscoverage", 0.1)],
+                "method": "ltt",
+                "confidence_level": 0.9,
+                "params": "inner_outer",
+            },
             ValueError,
-            "fwer: expected 'holm' for several risks",
+            "params: expected 'threshold' without method='ltt' and a list of risks of both kinds",
         ),
+        (
+            {
+                "risk": [("fnr", 0.1), ("fp", 0.1)],
+                "method": "ltt",
+                "confidence_level": 0.9,
+                "params": "inner_outer",
+                "fwer": "holm",
+            },
+            ValueError,
+            "fwer: expected 'fixed_sequence' with params='inner_outer', got 'holm'",
+        ),
+        ({"from_logits": 1}, TypeError, "from_logits: expected True or False"),
         ({"empty": "skip"}, ValueError, "empty: expected one of 'zero', 'drop', 'error'"),
     ],
 )

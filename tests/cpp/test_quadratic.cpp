@@ -39,7 +39,9 @@ struct Form {
         form.n_labels = n;
         form.precision = precision.data();
         form.upper = upper.data();
-        form.split = 0.999 * Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd>(scaled).eigenvalues()(0);
+        const Eigen::VectorXd shares = Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd>(scaled).eigenvalues();
+        form.split = 0.999 * shares(0);
+        form.majorant = 1.001 * shares(n - 1);
     }
 };
 
@@ -129,7 +131,7 @@ TEST(the_best_set_is_the_cheapest_of_all_and_keeps_forced_labels) {
     });
 }
 
-TEST(the_bound_of_the_diagonal_is_nowhere_too_small) {
+TEST(bounds_by_the_diagonal_enclose_the_number_of_sets) {
     for_each_problem([](FlipSearch& search, const auto& scores, Index) {
         for (const double share : {0.1, 0.5, 1.0}) {
             double most = 0.0;
@@ -138,6 +140,24 @@ TEST(the_bound_of_the_diagonal_is_nowhere_too_small) {
             std::uint64_t n = 0;
             for (const auto& [set, score] : scores) n += score <= tau;
             CHECK(!(search.upper_bound(tau, {}) < BigCount(n)));
+            CHECK(!(BigCount(n) < search.lower_bound(tau, {})));
+        }
+    });
+}
+
+TEST(labels_are_projected_as_by_all_sets) {
+    for_each_problem([](FlipSearch& search, const auto& scores, Index n) {
+        double most = 0.0;
+        for (const auto& [set, score] : scores) most = std::max(most, score);
+        for (const double share : {0.0, 0.3, 0.7, 1.0}) {
+            std::vector<std::uint8_t> found(static_cast<std::size_t>(n));
+            search.project(share * most, found.data());
+            for (std::size_t k = 0; k < static_cast<std::size_t>(n); ++k) {
+                bool zero = false, one = false;
+                for (const auto& [set, score] : scores)
+                    if (score <= share * most) (set[k] ? one : zero) = true;
+                CHECK_EQUAL(int{found[k]}, zero == one ? 2 : int{one});
+            }
         }
     });
 }

@@ -77,6 +77,61 @@ bool wins(const std::vector<double>& losses, double level, double log_inverse_de
 
 }  // namespace
 
+TEST(steps_are_the_losses_at_every_threshold) {
+    for_each_data([](const Data& data, const Team& team) {
+        for (const Risk risk : {Risk::fnr, Risk::miscoverage, Risk::fp}) {
+            const RiskSteps steps = risk_steps(data.cells(), risk, team);
+            CHECK(std::is_sorted(steps.thresholds.begin(), steps.thresholds.end()));
+            CHECK_EQUAL(steps.thresholds.back(), inf);
+            CHECK_EQUAL(steps.ends.empty() ? 0 : steps.ends.back(), static_cast<Index>(steps.units.size()));
+            for (std::size_t s = 0; s < steps.thresholds.size(); ++s) {
+                std::int64_t expected = 0;
+                for (Index i = 0; i < n_rows; ++i) {
+                    int right = 0, missed = 0, wrong = 0;
+                    for (Index k = 0; k < n_labels; ++k) {
+                        const bool is_in = data.prob(i, k) >= steps.thresholds[s] && data.prob(i, k) > 0.0;
+                        right += data.label(i, k) == 1;
+                        missed += data.label(i, k) == 1 && data.prob(i, k) < steps.thresholds[s];
+                        wrong += data.label(i, k) == 0 && is_in;
+                    }
+                    const double loss = risk == Risk::fp            ? static_cast<double>(wrong) / n_labels
+                                        : right == 0                ? 0.0
+                                        : risk == Risk::miscoverage ? static_cast<double>(missed > 0)
+                                                                    : static_cast<double>(missed) / right;
+                    expected += std::llround(loss * 0x1p40);
+                }
+                const std::int64_t passed = steps.passed[s];
+                CHECK_EQUAL(risk == Risk::fp ? steps.passed.back() - passed : passed, expected);
+            }
+        }
+    });
+}
+
+TEST(many_jumps_come_in_the_order_of_probabilities_and_examples) {
+    constexpr Index n = 5000;  // more than are sorted by comparing alone; probabilities that differ in their last bits
+    std::mt19937_64 random(3);
+    std::vector<double> p(static_cast<std::size_t>(n));
+    for (double& x : p) x = 0.3 + static_cast<double>(random() % 64) * (random() % 2 ? 0x1p-53 : 0x1p-8);
+    std::vector<Index> indptr(static_cast<std::size_t>(n + 1));
+    for (Index i = 0; i <= n; ++i) indptr[static_cast<std::size_t>(i)] = i;
+    const std::vector<std::int32_t> indices(static_cast<std::size_t>(n), 0);
+    const Cells cells{{n, 1, indptr.data(), indices.data(), nullptr, Background::negative},
+                      DenseScores{n, 1, reinterpret_cast<const std::byte*>(p.data()), 8, 8, Real::float64, false}};
+    for (const int n_threads : {1, 3}) {
+        const RiskSteps steps = risk_steps(cells, Risk::fnr, {n_threads, {}});
+        std::size_t group = 0;
+        for (std::size_t k = 0; k < steps.examples.size(); ++k) {
+            if (static_cast<Index>(k) == steps.ends[group]) ++group;
+            const double now = p[static_cast<std::size_t>(steps.examples[k])];
+            CHECK_EQUAL(now, steps.thresholds[group]);
+            if (k == 0) continue;
+            const double before = p[static_cast<std::size_t>(steps.examples[k - 1])];
+            CHECK(before < now || (before == now && steps.examples[k - 1] < steps.examples[k]));
+        }
+        CHECK_EQUAL(static_cast<Index>(steps.examples.size()), n);
+    }
+}
+
 TEST(false_discoveries_are_shares_of_what_is_predicted) {
     const std::vector<double> grid{0.05, 0.1, 0.35, 0.5, 0.95, 1.0};
     for_each_data([&](const Data& data, const Team& team) {

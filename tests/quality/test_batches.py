@@ -299,6 +299,14 @@ def test_slices_of_arrays_that_do_not_fit(data, change, message):
             mlkit.audit(labels, probs, ids=ids, **options)
 
 
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0)])
+@pytest.mark.parametrize("form", [np.zeros, sparse.csr_array])
+def test_slices_of_nothing(shape, form):
+    for options in ({}, {"max_memory": "1MB"}):
+        with pytest.raises(ValueError, match=r"^pred_probs: expected at least one example and one label, got shape"):
+            mlkit.audit(form(shape), form(shape), **options)
+
+
 def test_an_iterator_that_can_be_used_only_once(data):
     once = iter([data])
     with pytest.raises(ValueError, match=r"^labels: expected a function that returns all batches each time"):

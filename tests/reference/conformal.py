@@ -74,6 +74,19 @@ def quadratic(upper: np.ndarray):
     return score
 
 
+def pair_unseen(seen_in: np.ndarray, weight: float, power: str = "l2"):
+    """Sum of powers of errors, and a weight for each pair of labels that no row of `seen_in` holds together."""
+
+    def score(p: np.ndarray, labels: tuple[int, ...]) -> int:
+        total = set_score(power, p, labels)
+        for j, k in itertools.combinations([k for k, v in enumerate(labels) if v == 1], 2):
+            if not any(row[j] == 1 and row[k] == 1 for row in seen_in.tolist()):
+                total += units(weight, len(p))
+        return total
+
+    return score
+
+
 class Region:
     """Every label set of one example with its p-value, and those that exceed the significance level."""
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from mlkit._cli import text
 from mlkit._cli.errors import InputError, as_options, bad_input
-from mlkit._cli.inputs import Files, Matrices, find_files, read_matrices
+from mlkit._cli.inputs import find_files, read_matrices
 from mlkit._cli.reading import width_of
 from mlkit._cli.rule_files import read_hierarchy, read_rules
-from mlkit._cli.sources import check_folder
+from mlkit._cli.sources import Source, check_folder
 from mlkit._cli.tables import Table
 from mlkit._cli.unknown import read_mask
 
@@ -89,25 +89,23 @@ def _read(args: argparse.Namespace) -> dict[str, Any]:
         "unknown": read.unknown,
         "trusted": None if trusted is None else read_mask(trusted, read.table, files.tables),
         "fold_ids": files.list_of("folds"),
-        **_read_rules(files, read),
+        **_read_rules(files.sources["hierarchy"], files.sources["rules"], read.table, read.names),
     }
 
 
-def _read_rules(files: Files, read: Matrices) -> dict[str, Any]:
+def _read_rules(hierarchy: Source | None, rules: Source | None, labels: Any, names: Any) -> dict[str, Any]:
     """What must hold between the labels, judged against their number and names."""
     from mlkit._validation.frames import frame_names
     from mlkit._validation.params import check_label_names
 
-    hierarchy, rules = files.sources["hierarchy"], files.sources["rules"]
-    width = width_of(read.table)
+    width = width_of(labels)
     if width is None or (hierarchy is None and rules is None):  # labels without a width are refused by the audit
         return {}
-    names = read.names
     if names is not None:
         with bad_input():
             names = check_label_names(names, width)
-    elif isinstance(read.table, Table):
-        names = frame_names("labels", read.table.frame)
+    elif isinstance(labels, Table):
+        names = frame_names("labels", labels.frame)
     return {
         "hierarchy": None if hierarchy is None else read_hierarchy(hierarchy, width, names),
         "rules": None if rules is None else read_rules(rules, width, names),

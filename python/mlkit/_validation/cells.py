@@ -67,7 +67,7 @@ def check_cells(
     *,
     unknown: Any = None,
     label_names: Sequence[str] | None = None,
-    nan_policy: str = "raise",
+    nan_policy: str | None = "raise",
     from_logits: bool = False,
     force: bool = False,
     invalid_ids: str = "error",
@@ -84,7 +84,8 @@ def check_cells(
         With one line that names the argument, what was expected, what was got, and where.
     """
     n_threads = resolve_threads(n_jobs)
-    check_choice("nan_policy", nan_policy, ("raise", "mask"))
+    if nan_policy is not None:
+        check_choice("nan_policy", nan_policy, ("raise", "mask"))
     check_flag("force", force)
     check_flag("from_logits", from_logits)
     names = None if label_names is None else check_label_names(label_names)

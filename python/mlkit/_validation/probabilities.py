@@ -103,8 +103,7 @@ def read_probabilities(
     if len(shape) != 2:
         hint = " (of one label? .reshape(-1, 1))" if len(shape) == 1 else ""
         raise ValueError(f"{argument}: expected two dimensions (n_samples, n_labels), got shape {shape}{hint}")
-    if 0 in shape:
-        raise ValueError(f"{argument}: expected at least one example and one label, got shape {shape}")
+    check_some(shape, argument)
     if shape[1] > WIDEST:
         raise ValueError(f"{argument}: expected at most {WIDEST} columns, got shape {shape}")
     check_native(argument, dtype)
@@ -153,6 +152,12 @@ def _from_list(value: Sequence[Any], argument: str) -> NDArray[Any]:
     return np.column_stack([item[:, 1] for item in items])
 
 
+def check_some(shape: tuple[int, ...], argument: str = "pred_probs") -> None:
+    """There is at least one cell."""
+    if 0 in shape:
+        raise ValueError(f"{argument}: expected at least one example and one label, got shape {shape}")
+
+
 def check_shape(got: tuple[int, ...], labels: tuple[int, ...]) -> None:
     """Probabilities have the shape of the labels."""
     if got != labels:
@@ -166,11 +171,13 @@ def check_probabilities(
     shape: tuple[int, int],
     label_names: Sequence[str] | None,
     *,
-    nan_policy: str = "raise",
+    nan_policy: str | None = "raise",
     from_logits: bool = False,
     n_threads: int = 1,
 ) -> Probabilities:
     """Judge what :func:`read_probabilities` returned against the labels' shape, in one pass over the values.
+
+    ``nan_policy`` None: the caller has no such parameter, and NaN is an error.
 
     Raises
     ------
@@ -206,9 +213,10 @@ def check_probabilities(
         seen = _core.labels.scan_scores(scores, -TOLERANCE, 1 + TOLERANCE, n_threads)
     if seen["n_nan"]:
         row, label = seen["nan"]
+        hint = "; nan_policy='mask' treats such cells as unknown" if nan_policy is not None else ""
         raise ValueError(
             f"pred_probs: expected no missing values, got {seen['n_nan']} NaN (first at row {row}, "
-            f"{label_text(label, label_names)}; nan_policy='mask' treats such cells as unknown)"
+            f"{label_text(label, label_names)}{hint})"
         )
     if seen["low"][0] >= 0 or seen["high"][0] >= 0:
         row, label = min(place for place in (seen["low"], seen["high"]) if place[0] >= 0)

@@ -2,9 +2,11 @@
 
 from mlkit.conformal import scores, validity
 from mlkit.conformal._inputs import ConformalWarning
+from mlkit.conformal._sizes import SizeBound
+from mlkit.conformal._thresholded import InnerOuterSets
 from mlkit.conformal.classifier import LabelPowersetConformalClassifier
-from mlkit.conformal.inner_outer import InnerOuterConformalClassifier, InnerOuterSets
-from mlkit.conformal.region import LabelSetRegion, SetList, SizeBound
+from mlkit.conformal.inner_outer import InnerOuterConformalClassifier
+from mlkit.conformal.region import LabelSetRegion, SetList
 from mlkit.conformal.regions import RegionArray
 from mlkit.conformal.risk import MultiLabelRiskController, RiskCurve
 

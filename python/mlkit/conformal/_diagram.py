@@ -71,7 +71,11 @@ class Diagram:
             node = below
         return position
 
-    def unrank(self, position: int) -> NDArray[np.bool_]:
+    def rows_at(self, positions: list[int]) -> list[NDArray[np.bool_]]:
+        """The sets of given ranks."""
+        return [self._row_at(position) for position in positions]
+
+    def _row_at(self, position: int) -> NDArray[np.bool_]:
         row: NDArray[np.bool_] = self.best.copy()
         node = self.root
         for i, label in enumerate(self.labels.tolist()):

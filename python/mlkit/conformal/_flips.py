@@ -14,6 +14,7 @@ from mlkit._validation.arrays import take_rows
 from mlkit._validation.params import check_memory, format_bytes
 from mlkit._validation.probabilities import Probabilities
 from mlkit.conformal._ranks import RankTable
+from mlkit.conformal._sizes import Bounds
 from mlkit.conformal.region import LabelSetRegion
 from mlkit.conformal.scores import Linf, Separable
 from mlkit.labels.matrix import LabelMatrix
@@ -116,11 +117,11 @@ class FlipTable:
         sizes = self.shape[1] if self.indptr is None else np.diff(self.indptr)
         return ranks.p_values(self.flipped(), np.repeat(uniforms, sizes))
 
-    def cardinalities(self, thresholds: Costs, n_threads: int) -> tuple[Costs, Costs]:
+    def cardinalities(self, thresholds: Costs, everything: int, n_threads: int) -> tuple[Costs, Costs]:
         """Smallest and largest number of labels in each row's region."""
         return _core.conformal.cardinality_bounds(self.core, thresholds, n_threads)
 
-    def sizes(self, thresholds: Costs, exact: bool, n_threads: int) -> tuple[list[bytes], list[bytes]]:
+    def sizes(self, thresholds: Costs, exact: bool, n_threads: int) -> Bounds:
         """Bounds on the size of each row's region."""
         nodes, buckets = (1_000_000, 1 << 14) if exact else (1024, 1 << 12)
         return _core.conformal.count_rows(self.core, thresholds, nodes, buckets, n_threads)

@@ -1,11 +1,11 @@
-"""Label sets and their numbers as a reader sees them: a float holds no 2^1024, and a text no 2^15000."""
+"""Label sets and their numbers as a reader sees them: a text holds no 2^15000."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
+from mlkit.conformal._sizes import log10_of
 
 _LONGEST = 40  # characters of a name
 
@@ -16,14 +16,6 @@ def listed(labels: Sequence[Any], limit: int = 5) -> str:
     names = [name if len(name) <= _LONGEST else name[: _LONGEST - 1].rstrip() + "…" for name in names]
     more = len(labels) - len(names)
     return ", ".join(names) + (f" and {more:,} more" if more > 0 else "")
-
-
-def log10_of(n: int) -> float:
-    """Decimal logarithm; -inf of 0."""
-    if n == 0:
-        return -np.inf
-    shift = max(0, n.bit_length() - 64)
-    return float(np.log10(float(n >> shift)) + shift * np.log10(2.0))
 
 
 def short_number(n: int, up: bool = False) -> str:

@@ -15,15 +15,20 @@ from sklearn.utils import check_random_state
 from mlkit import _core
 from mlkit._threads import resolve_threads
 from mlkit._validation.cells import Cells
+from mlkit._validation.pairs import check_groups
 from mlkit._validation.params import check_choice, check_flag, check_number, described
 from mlkit.conformal._flips import flip_table, own_units
 from mlkit.conformal._inputs import ConformalWarning, check_known, check_probs
-from mlkit.conformal._quadratic import QuadraticForm, QuadraticTable, fit_form, score_cells
+from mlkit.conformal._pairs import PairForm
+from mlkit.conformal._quadratic import QuadraticForm, fit_form
 from mlkit.conformal._ranks import RankTable, snapped
+from mlkit.conformal._searched import SearchedTable, score_cells
 from mlkit.conformal.regions import RegionArray
-from mlkit.conformal.scores import Mahalanobis, Separable, resolve_score
+from mlkit.conformal.scores import LEARNED, Mahalanobis, PairUnseen, Separable, resolve_score
+from mlkit.labels.reading import as_label_matrix
 
 _OPEN = {"open_low": True, "open_high": True}
+_MOST_REMEMBERED = 1000  # training examples, to tell them when they come back as calibration examples
 
 
 class LabelPowersetConformalClassifier(BaseEstimator):  # type: ignore[misc]
@@ -41,7 +46,7 @@ class LabelPowersetConformalClassifier(BaseEstimator):  # type: ignore[misc]
         Whether the estimator is fitted already; if not, ``fit`` fits a clone.
     score : str or object of mlkit.conformal.scores, default="log"
         How strange a label set is: ``"log"``, ``"log_centered"``, ``"l1"``, ``"l2"``, ``"lp"`` (``Lp(phi=2)``),
-        ``"linf"``, ``"hamming"``, ``"mahalanobis"`` (after ``fit`` or ``fit_proba``).
+        ``"linf"``, ``"hamming"``, and after ``fit`` or ``fit_proba`` ``"mahalanobis"`` and ``"pair_unseen"``.
     confidence_level : float in (0, 1), default=0.9
         Of the regions; every prediction method can be asked for another.
     smoothing : bool, default=False
@@ -52,10 +57,12 @@ class LabelPowersetConformalClassifier(BaseEstimator):  # type: ignore[misc]
     unknown_policy : {"error", "marginal"}, default="error"
         Unknown calibration labels: refuse them, or score the known labels alone. The guarantee then holds only for
         examples whose labels are unknown in the same way; for fully labelled ones regions are too small.
+    from_logits : bool, default=False
+        Take the sigmoid of what comes as probabilities.
     n_jobs : int, optional
         See :func:`mlkit.quality.find_label_issues`.
     random_state : int, RandomState or None
-        For ``smoothing``.
+        For ``smoothing``, and for the draw from ``groups``.
 
     Attributes
     ----------
@@ -64,9 +71,13 @@ class LabelPowersetConformalClassifier(BaseEstimator):  # type: ignore[misc]
     calibration_scores_ : ndarray of shape (n_calibration_,), int64 or float64
         Scores of the calibration examples in their order; whole multiples of 2^-40 or so for sums.
     n_calibration_ : int
+        Number of calibration examples; with ``groups`` of groups.
     n_labels_ : int
     form_ : object
-        What ``"mahalanobis"`` has learned: ``precision`` (n_labels, n_labels), ``condition`` of the covariance.
+        What ``"mahalanobis"`` has learned (``precision`` (n_labels, n_labels)), or ``"pair_unseen"``
+        (``n_seen_pairs``).
+    cov_condition_ : float
+        Condition number of the covariance of ``"mahalanobis"``.
     label_names_ : tuple of str or None
 
     Notes
@@ -107,6 +118,7 @@ class LabelPowersetConformalClassifier(BaseEstimator):  # type: ignore[misc]
         smoothing: bool = False,
         allow_empty: bool = True,
         unknown_policy: str = "error",
+        from_logits: bool = False,
         n_jobs: int | None = None,
         random_state: Any = None,
     ) -> None:
@@ -117,6 +129,7 @@ class LabelPowersetConformalClassifier(BaseEstimator):  # type: ignore[misc]
         self.smoothing = smoothing
         self.allow_empty = allow_empty
         self.unknown_policy = unknown_policy
+        self.from_logits = from_logits
         self.n_jobs = n_jobs
         self.random_state = random_state
 
@@ -124,7 +137,7 @@ class LabelPowersetConformalClassifier(BaseEstimator):  # type: ignore[misc]
 
     def _check(self) -> Any:
         check_number("confidence_level", self.confidence_level, 0, 1, **_OPEN)
-        for name in ("prefit", "smoothing", "allow_empty"):
+        for name in ("prefit", "smoothing", "allow_empty", "from_logits"):
             check_flag(name, getattr(self, name))
         check_choice("unknown_policy", self.unknown_policy, ("error", "marginal"))
         resolve_threads(self.n_jobs)
@@ -146,16 +159,34 @@ class LabelPowersetConformalClassifier(BaseEstimator):  # type: ignore[misc]
         score = self._check()
         if self.estimator is not None:
             self.estimator_ = self.estimator if self.prefit else clone(self.estimator).fit(X, y)
+        if isinstance(score, PairUnseen):
+            self.form_: Any = PairForm(as_label_matrix(y), score)
         if isinstance(score, Mahalanobis):
             if self.estimator is not None and not self.prefit and score.errors == "oof":
                 from sklearn.model_selection import cross_val_predict
 
-                return self.fit_proba(cross_val_predict(self.estimator, X, y, cv=5, method="predict_proba"), y)
-            return self.fit_proba(self._probabilities(X), y)
+                self.fit_proba(cross_val_predict(self.estimator, X, y, cv=5, method="predict_proba"), y)
+            else:
+                self.fit_proba(self._probabilities(X), y)
+        if self.estimator is not None and not self.prefit:
+            self._remember_training(X, y, score)
         return self
 
+    def _remember_training(self, X: Any, y: Any, score: Any) -> None:
+        """Keep the scores of some training examples."""
+        from sklearn.utils import _safe_indexing
+        from sklearn.utils.validation import _num_samples
+
+        n = _num_samples(X)
+        rows = np.unique(np.linspace(0, n - 1, min(n, _MOST_REMEMBERED)).astype(np.int64))
+        probs = self._probabilities(_safe_indexing(X, rows))
+        cells = self._cells(probs, _safe_indexing(y, rows), unknown_policy="marginal")
+        self._training_scores = np.unique(_rounded(self._scores_of(cells, score)))
+
     def fit_proba(self, pred_probs: Any, y: Any) -> LabelPowersetConformalClassifier:
-        """Fit what a score learns from errors: the covariance of ``"mahalanobis"``; other scores learn nothing.
+        """Fit what a score learns: the covariance of errors (``"mahalanobis"``), pairs of labels (``"pair_unseen"``).
+
+        Other scores learn nothing.
 
         Parameters
         ----------
@@ -168,10 +199,24 @@ class LabelPowersetConformalClassifier(BaseEstimator):  # type: ignore[misc]
         self : LabelPowersetConformalClassifier
         """
         score = self._check()
-        if isinstance(score, Mahalanobis):
-            cells = check_known(pred_probs, y, label_names=None, unknown_policy="error", n_jobs=self.n_jobs)
-            self.form_ = fit_form(cells, score)
+        if isinstance(score, LEARNED):
+            cells = self._cells(pred_probs, y, unknown_policy="error")
+            if isinstance(score, PairUnseen):
+                self.form_ = PairForm(cells.labels, score)
+            else:
+                self.form_ = fit_form(cells, score)
+                self.cov_condition_ = self.form_.condition
         return self
+
+    def _cells(self, pred_probs: Any, y: Any, *, unknown_policy: str, label_names: Any = None) -> Cells:
+        return check_known(
+            pred_probs,
+            y,
+            label_names=label_names,
+            unknown_policy=unknown_policy,
+            n_jobs=self.n_jobs,
+            from_logits=self.from_logits,
+        )
 
     def _probabilities(self, X: Any) -> Any:
         if self.estimator is None:
@@ -182,7 +227,7 @@ class LabelPowersetConformalClassifier(BaseEstimator):  # type: ignore[misc]
             raise NotFittedError("estimator: expected a fitted estimator, got prefit=False and no fit (call fit first)")
         return self.estimator_.predict_proba(X)
 
-    def conformalize(self, X: Any, y: Any) -> LabelPowersetConformalClassifier:
+    def conformalize(self, X: Any, y: Any, *, groups: Any = None) -> LabelPowersetConformalClassifier:
         """Calibrate with examples that the estimator has not seen.
 
         Parameters
@@ -191,6 +236,9 @@ class LabelPowersetConformalClassifier(BaseEstimator):  # type: ignore[misc]
             Calibration examples; the probabilities themselves when there is no estimator.
         y : labels of shape (n_samples, n_labels)
             Their true label sets.
+        groups : array-like of shape (n_samples,), optional
+            Examples of one group (a patient, a document) are not exchangeable with those of another: one of each group
+            counts, drawn by ``random_state``. The guarantee is then for an example of a new group.
 
         Returns
         -------
@@ -199,11 +247,12 @@ class LabelPowersetConformalClassifier(BaseEstimator):  # type: ignore[misc]
         Warns
         -----
         ConformalWarning
-            If there are too few examples for the level, or all scores are equal.
+            If there are too few examples for the level, all scores are equal, or the examples are those that ``fit``
+            has trained the estimator on.
         """
-        return self.conformalize_proba(self._probabilities(X), y)
+        return self._conformalize(self._probabilities(X), y, groups)
 
-    def conformalize_proba(self, pred_probs: Any, y: Any) -> LabelPowersetConformalClassifier:
+    def conformalize_proba(self, pred_probs: Any, y: Any, *, groups: Any = None) -> LabelPowersetConformalClassifier:
         """Calibrate with the probabilities of examples that the model has not seen.
 
         Parameters
@@ -211,6 +260,8 @@ class LabelPowersetConformalClassifier(BaseEstimator):  # type: ignore[misc]
         pred_probs : array-like of shape (n_samples, n_labels)
             Dense or sparse; see :func:`mlkit.quality.find_label_issues`.
         y : labels of shape (n_samples, n_labels)
+        groups : array-like of shape (n_samples,), optional
+            As :meth:`conformalize`.
 
         Returns
         -------
@@ -221,8 +272,15 @@ class LabelPowersetConformalClassifier(BaseEstimator):  # type: ignore[misc]
         ConformalWarning
             As :meth:`conformalize`.
         """
+        return self._conformalize(pred_probs, y, groups)
+
+    def _conformalize(self, pred_probs: Any, y: Any, groups: Any) -> LabelPowersetConformalClassifier:
         score = self._check()
-        cells = check_known(pred_probs, y, label_names=None, unknown_policy=self.unknown_policy, n_jobs=self.n_jobs)
+        cells = self._cells(pred_probs, y, unknown_policy=self.unknown_policy)
+        numbers = check_groups(groups, cells.shape[0])
+        if numbers is not None:
+            drawn = check_random_state(self.random_state).permutation(numbers.size)
+            cells = cells.take(np.sort(drawn[np.unique(numbers[drawn], return_index=True)[1]]))
         self.calibration_scores_ = self._scores_of(cells, score)
         self.n_calibration_, self.n_labels_ = cells.shape
         self.label_names_ = cells.label_names
@@ -230,22 +288,34 @@ class LabelPowersetConformalClassifier(BaseEstimator):  # type: ignore[misc]
         self._warn()
         return self
 
-    def _warn(self) -> None:
-        n, significance = self.n_calibration_, 1 - self.confidence_level
+    def _warn_of_level(self, level: float, stacklevel: int) -> None:
+        n, significance = self.n_calibration_, 1 - level
         if snapped(significance, n) < 1:
             enough = math.ceil(1 / significance - 1e-9) - 1
             warnings.warn(
-                f"n_calibration: expected at least {enough} examples for confidence_level={self.confidence_level:g}, "
+                f"n_calibration: expected at least {enough} examples for confidence_level={level:g}, "
                 f"got {n} (regions hold every label set)",
                 ConformalWarning,
-                stacklevel=3,
+                stacklevel=stacklevel,
+            )
+
+    def _warn(self) -> None:
+        n = self.n_calibration_
+        self._warn_of_level(self.confidence_level, 5)
+        known = getattr(self, "_training_scores", np.zeros(0))
+        if known.size >= 20 and np.isin(known, _rounded(self.calibration_scores_)).mean() > 0.5:
+            warnings.warn(
+                "X: expected calibration examples that the estimator was not trained on, got scores that are those of "
+                "the examples given to fit (regions are too small for new examples)",
+                ConformalWarning,
+                stacklevel=4,
             )
         if n > 1 and self._ranks.scores[0] == self._ranks.scores[-1]:
             warnings.warn(
                 f"y: expected scores that differ, got {n} equal ones (regions cover more than asked for; "
                 "smoothing=True breaks ties by chance)",
                 ConformalWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
 
     # ---------------------------------------------------------------------------------------------------------- predict
@@ -294,10 +364,12 @@ class LabelPowersetConformalClassifier(BaseEstimator):  # type: ignore[misc]
         checked = [check_number("confidence_level", x, 0, 1, **_OPEN) for x in (levels if many else [levels])]
         if not checked:
             raise ValueError(f"confidence_level: expected at least one number, got {described(levels)}")
-        probs = check_probs(pred_probs, self.n_labels_, self.label_names_, self.n_jobs)
+        probs = check_probs(pred_probs, self.n_labels_, self.label_names_, self.n_jobs, from_logits=self.from_logits)
+        for level in checked if confidence_level is not None else ():
+            self._warn_of_level(level, 3)
         table: Any
-        if isinstance(score, Mahalanobis):
-            table = QuadraticTable(probs, self._form(self.n_labels_), resolve_threads(self.n_jobs))
+        if isinstance(score, LEARNED):
+            table = SearchedTable(probs, self._form(score, self.n_labels_), resolve_threads(self.n_jobs))
         else:
             table = flip_table(probs, score, resolve_threads(self.n_jobs))
         uniforms = None
@@ -350,7 +422,7 @@ class LabelPowersetConformalClassifier(BaseEstimator):  # type: ignore[misc]
         """
         self._check_calibrated()
         score = self._check()
-        cells = check_known(pred_probs, y, label_names=self.label_names_, unknown_policy="error", n_jobs=self.n_jobs)
+        cells = self._cells(pred_probs, y, unknown_policy="error", label_names=self.label_names_)
         if cells.shape[1] != self.n_labels_:
             raise ValueError(
                 f"pred_probs: expected {self.n_labels_} labels (columns) as in calibration, got shape {cells.shape}"
@@ -360,20 +432,34 @@ class LabelPowersetConformalClassifier(BaseEstimator):  # type: ignore[misc]
             uniforms = check_random_state(self.random_state).uniform(size=cells.shape[0])
         return self._ranks.p_values(self._scores_of(cells, score), uniforms)
 
-    def _form(self, n_labels: int) -> QuadraticForm:
-        if not hasattr(self, "form_"):
+    def _form(self, score: Any, n_labels: int) -> Any:
+        kind, what = (
+            (PairForm, "pairs of labels that were seen")
+            if isinstance(score, PairUnseen)
+            else (QuadraticForm, "a fitted covariance")
+        )
+        if not isinstance(getattr(self, "form_", None), kind):
             raise NotFittedError(
-                "score: expected a fitted covariance for 'mahalanobis' (call fit or fit_proba with examples that "
-                "are not used for calibration)"
+                f"score: expected {what} for {kind.name!r} (call fit or fit_proba with examples that are not used for "
+                "calibration)"
             )
         if self.form_.n_labels != n_labels:
             raise ValueError(f"pred_probs: expected {self.form_.n_labels} labels as in fit, got {n_labels}")
         return self.form_
 
     def _scores_of(self, cells: Cells, score: Any) -> NDArray[Any]:
-        if isinstance(score, Mahalanobis):
-            return score_cells(cells, self._form(cells.shape[1]))
-        return _scores_of(cells, score)
+        if not isinstance(score, LEARNED):
+            return _scores_of(cells, score)
+        if isinstance(score, Mahalanobis) and cells.labels.n_unknown:
+            raise ValueError("y: expected known cells with the score 'mahalanobis' (it ties all labels together)")
+        return score_cells(cells, self._form(score, cells.shape[1]))
+
+
+def _rounded(scores: NDArray[Any]) -> NDArray[np.float64]:
+    """To what another order of additions does not change."""
+    mantissa, exponent = np.frexp(scores.astype(np.float64))
+    rounded: NDArray[np.float64] = np.ldexp(np.round(mantissa * 2.0**30), exponent)
+    return rounded
 
 
 def _scores_of(cells: Cells, score: Any) -> NDArray[Any]:

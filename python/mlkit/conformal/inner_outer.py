@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -13,26 +13,7 @@ from mlkit import _core
 from mlkit._validation.params import check_choice, check_number
 from mlkit.conformal._inputs import check_known, check_probs
 from mlkit.conformal._ranks import snapped
-from mlkit.conformal.risk import _sparse_sets
-
-
-class InnerOuterSets(NamedTuple):
-    """Label sets below and above the true ones.
-
-    Attributes
-    ----------
-    inner, outer : ndarray or csr_array of shape (n_samples, n_labels), bool
-        With the confidence asked for, ``inner`` is contained in the true label set and that in ``outer``.
-
-    Examples
-    --------
-    >>> from mlkit.conformal import InnerOuterSets
-    >>> InnerOuterSets([[True, False]], [[True, True]]).outer
-    [[True, True]]
-    """
-
-    inner: Any
-    outer: Any
+from mlkit.conformal._thresholded import SMALLEST, InnerOuterSets, sets_above
 
 
 class InnerOuterConformalClassifier(BaseEstimator):  # type: ignore[misc]
@@ -46,6 +27,8 @@ class InnerOuterConformalClassifier(BaseEstimator):  # type: ignore[misc]
         Probability that the true label set lies between both; each side may err with half of the rest.
     unknown_policy : {"error", "marginal"}, default="error"
         Unknown calibration labels: refuse them, or leave such cells out.
+    from_logits : bool, default=False
+        Take the sigmoid of what comes as probabilities.
     n_jobs : int, optional
         See :func:`mlkit.quality.find_label_issues`.
 
@@ -87,11 +70,13 @@ class InnerOuterConformalClassifier(BaseEstimator):  # type: ignore[misc]
         *,
         confidence_level: float = 0.9,
         unknown_policy: str = "error",
+        from_logits: bool = False,
         n_jobs: int | None = None,
     ) -> None:
         self.estimator = estimator
         self.confidence_level = confidence_level
         self.unknown_policy = unknown_policy
+        self.from_logits = from_logits
         self.n_jobs = n_jobs
 
     def _probabilities(self, X: Any) -> Any:
@@ -125,7 +110,14 @@ class InnerOuterConformalClassifier(BaseEstimator):  # type: ignore[misc]
         """
         level = check_number("confidence_level", self.confidence_level, 0, 1, open_low=True, open_high=True)
         check_choice("unknown_policy", self.unknown_policy, ("error", "marginal"))
-        cells = check_known(pred_probs, y, label_names=None, unknown_policy=self.unknown_policy, n_jobs=self.n_jobs)
+        cells = check_known(
+            pred_probs,
+            y,
+            label_names=None,
+            unknown_policy=self.unknown_policy,
+            n_jobs=self.n_jobs,
+            from_logits=self.from_logits,
+        )
         n, self.n_labels_ = cells.shape
         self.label_names_ = cells.label_names
         wrong, right = _core.conformal.extremes(*cells.core, cells.n_threads)
@@ -163,10 +155,6 @@ class InnerOuterConformalClassifier(BaseEstimator):  # type: ignore[misc]
                 "InnerOuterConformalClassifier: expected a calibrated classifier "
                 "(call conformalize or conformalize_proba first)"
             )
-        probs = check_probs(pred_probs, self.n_labels_, self.label_names_, self.n_jobs)
-        above_inner = float(np.nextafter(self.inner_threshold_, np.inf))
-        if probs.is_sparse:
-            outer = _sparse_sets(probs, self.outer_threshold_)
-            return InnerOuterSets(_sparse_sets(probs, max(above_inner, float(np.nextafter(0.0, 1.0)))), outer)
-        values = np.clip(probs.array, 0, 1) if probs.clip else probs.array
-        return InnerOuterSets(values >= np.array([above_inner]), values >= np.array([self.outer_threshold_]))
+        probs = check_probs(pred_probs, self.n_labels_, self.label_names_, self.n_jobs, from_logits=self.from_logits)
+        above_inner = max(float(np.nextafter(self.inner_threshold_, np.inf)), SMALLEST)
+        return InnerOuterSets(sets_above(probs, above_inner), sets_above(probs, self.outer_threshold_))

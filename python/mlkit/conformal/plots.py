@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from mlkit._plotting import BLUE, DARK, PLAIN, VERMILION, legend_above, new_axes, tidy
 from mlkit.conformal._levels import by_level
-from mlkit.conformal._words import counted_sets, log10_of, short_number
+from mlkit.conformal._sizes import log10_of
+from mlkit.conformal._words import counted_sets, short_number
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -15,31 +15,10 @@ from mlkit import _core
 from mlkit._validation.params import check_choice, check_integer, described, shorten, suggest
 from mlkit.conformal._diagram import Diagram
 from mlkit.conformal._ranks import RankTable
+from mlkit.conformal._sizes import SizeBound, size_bound
 from mlkit.conformal._words import counted_sets, listed, short_number
 
 _BATCH = 1024
-
-
-class SizeBound(NamedTuple):
-    """Certified bounds on a number of label sets.
-
-    Attributes
-    ----------
-    lower, upper : int
-        The number is at least ``lower`` and at most ``upper``.
-    exact : bool
-        Whether the two are equal.
-
-    Examples
-    --------
-    >>> from mlkit.conformal import SizeBound
-    >>> SizeBound(3, 4, False).upper
-    4
-    """
-
-    lower: int
-    upper: int
-    exact: bool
 
 
 class SetList(NamedTuple):
@@ -262,18 +241,20 @@ class LabelSetRegion:
         labels : tuple
         p_value : float
         """
-        check_choice("order", order, ("p_value", "dfs"))
-        for rows, p_values in self._batches(order):
+        return self._sets(check_choice("order", order, ("p_value", "dfs")), 64)
+
+    def _sets(self, order: str, size: int) -> Iterator[tuple[tuple[Any, ...], float]]:
+        for rows, p_values in self._batches(order, size):
             for row, p in zip(rows, p_values.tolist()):
                 yield self._named(np.flatnonzero(row)), p
 
-    def _batches(self, order: str) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.float64]]]:
+    def _batches(self, order: str, size: int = 64) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.float64]]]:
+        """Sets and their p-values, about ``size`` at first, then more at a time."""
         kind = _core.conformal.ByCost if order == "p_value" else _core.conformal.DepthFirst
         walk = kind(self._costs, self._budget, bool(self._one))
         uniforms = None if self._uniform is None else np.asarray(self._uniform)
-        size = 1
         while True:
-            spent, bounds, members = walk.take(size)
+            spent, bounds, members = walk.take(min(size, _BATCH))
             if spent.size == 0:
                 return
             rows = np.tile(self._best_row, (spent.size, 1))
@@ -281,7 +262,7 @@ class LabelSetRegion:
             rows[np.repeat(np.arange(spent.size), np.diff(bounds)), turned] ^= True
             scores = np.maximum(self._best_score, spent) if self._one else self._best_score + spent
             yield rows, self._ranks.p_values(scores, uniforms)
-            size = min(_BATCH, 4 * size)
+            size = _BATCH
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
         return (labels for labels, _ in self.sets())
@@ -298,7 +279,7 @@ class LabelSetRegion:
         SetList
         """
         max_sets = check_integer("max_sets", max_sets, low=0)
-        found = list(itertools.islice(self.sets(), max_sets + 1))
+        found = list(itertools.islice(self._sets("p_value", max_sets + 1), max_sets + 1))
         truncated = len(found) > max_sets
         first = found[:max_sets]
         if truncated:
@@ -324,16 +305,23 @@ class LabelSetRegion:
         Raises
         ------
         ValueError
-            If there are more than 64 labels, or, without ``max_sets``, more than 2^27 sets (1 GB).
+            If there are more than 64 labels, or, without ``max_sets``, more than 2^27 sets (1 GB; 2^20 of a region that
+            is searched).
         """
         if self.n_labels > 64:
             raise ValueError(f"to_bitsets: expected at most 64 labels, got {self.n_labels} (iterate over sets())")
         if max_sets is None:
             max_sets = self.size().upper
-            if max_sets > 1 << 27:
-                raise ValueError(f"to_bitsets: expected at most 2^27 sets, got up to {max_sets} (pass max_sets)")
+            if max_sets > self._most_words:
+                raise ValueError(
+                    f"to_bitsets: expected at most {self._most_words} sets, got up to {max_sets} (pass max_sets)"
+                )
         max_sets = check_integer("max_sets", max_sets, low=0)
-        bit = np.uint64(1) << np.arange(self.n_labels, dtype=np.uint64)
+        return self._words(np.uint64(1) << np.arange(self.n_labels, dtype=np.uint64), max_sets)
+
+    _most_words = 1 << 27
+
+    def _words(self, bit: NDArray[np.uint64], max_sets: int) -> NDArray[np.uint64]:
         best = int(bit[self._best_row].sum())
         if self._one:  # every combination of free labels: none of them costs anything
             costs, budget = np.zeros_like(self._costs), -1 if self.is_empty else 0
@@ -367,9 +355,9 @@ class LabelSetRegion:
             0,
             self._one,
         )
-        bounds = _core.conformal.count_rows(flips, np.array([self._threshold], np.int64), node_cap, 1 << 14, 1)
-        lower, upper = (int.from_bytes(words[0], "little") for words in bounds)
-        return SizeBound(lower, upper, lower == upper)
+        return size_bound(
+            _core.conformal.count_rows(flips, np.array([self._threshold], np.int64), node_cap, 1 << 14, 1)
+        )
 
     def count(self) -> int:
         """Count the sets.
@@ -397,7 +385,7 @@ class LabelSetRegion:
         return n
 
     @cached_property
-    def _diagram(self) -> Diagram:
+    def _diagram(self) -> Any:
         if self.is_empty:
             raise ValueError("region: expected at least one set, got an empty region")
         order = self._free[::-1]
@@ -448,7 +436,8 @@ class LabelSetRegion:
         row = self._members(labels)
         if self._score(row) > self._threshold:
             raise ValueError(f"labels: expected a set of the region, got {shorten(list(labels))}")
-        return self._diagram.rank(row)
+        position: int = self._diagram.rank(row)
+        return position
 
     def unrank(self, position: int) -> tuple[Any, ...]:
         """The label set at a position of :meth:`rank`'s order.
@@ -464,7 +453,7 @@ class LabelSetRegion:
         n = self._diagram.count
         if isinstance(position, bool) or not isinstance(position, int) or not 0 <= position < n:
             raise ValueError(f"position: expected an integer in [0, {short_number(n)}), got {shorten(position)}")
-        return self._named(np.flatnonzero(self._diagram.unrank(position)))
+        return self._named(np.flatnonzero(self._diagram.rows_at([position])[0]))
 
     def sample(self, n_sets: int, random_state: Any = None) -> list[tuple[Any, ...]]:
         """Draw label sets, each of the region's with equal probability, with replacement.
@@ -481,7 +470,7 @@ class LabelSetRegion:
         rng = np.random.default_rng(random_state)
         diagram = self._diagram
         positions = [_random_below(diagram.count, rng) for _ in range(check_integer("n_sets", n_sets, low=0))]
-        return [self._named(np.flatnonzero(diagram.unrank(position))) for position in positions]
+        return [self._named(np.flatnonzero(row)) for row in diagram.rows_at(positions)]
 
     def inclusion_frequency(self) -> NDArray[np.float64]:
         """Share of the region's sets that contain each label.
@@ -490,7 +479,8 @@ class LabelSetRegion:
         -------
         ndarray of shape (n_labels,), float64
         """
-        return self._diagram.inclusion_frequency()
+        frequency: NDArray[np.float64] = self._diagram.inclusion_frequency()
+        return frequency
 
     def cardinality_histogram(self) -> list[int]:
         """Count the sets of 0, 1, 2, ... labels.
@@ -500,7 +490,8 @@ class LabelSetRegion:
         list of int
             Of length ``n_labels + 1``.
         """
-        return self._diagram.cardinality_histogram()
+        histogram: list[int] = self._diagram.cardinality_histogram()
+        return histogram
 
     def _summary(self) -> str:
         """Certain labels, how many are undecided, how many sets there are."""

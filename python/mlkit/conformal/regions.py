@@ -14,9 +14,9 @@ from mlkit._validation.params import check_flag, check_integer, check_label_name
 from mlkit.conformal import _criteria
 from mlkit.conformal._flips import FlipTable
 from mlkit.conformal._levels import LEVELS, by_level, check_levels
-from mlkit.conformal._quadratic import QuadraticTable
 from mlkit.conformal._ranks import RankTable
-from mlkit.conformal._words import log10_of
+from mlkit.conformal._searched import SearchedTable
+from mlkit.conformal._sizes import log10_of, whole_numbers
 from mlkit.conformal.region import LabelSetRegion
 from mlkit.labels.matrix import LabelMatrix
 from mlkit.labels.reading import read_labels
@@ -65,7 +65,7 @@ class RegionArray:
 
     def __init__(
         self,
-        flips: FlipTable | QuadraticTable,
+        flips: FlipTable | SearchedTable,
         ranks: RankTable,
         confidence_level: float,
         uniforms: NDArray[np.float64] | None,
@@ -250,7 +250,7 @@ class RegionArray:
 
     @cached_property
     def _cardinalities(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        low, high = self._flips.cardinalities(self._thresholds, self._threads)
+        low, high = self._flips.cardinalities(self._thresholds, self._ranks.everything, self._threads)
         return low, high
 
     @property
@@ -281,12 +281,7 @@ class RegionArray:
         exact : ndarray of shape (n_samples,), bool
             Where the two are equal.
         """
-        bounds = []
-        for column in self._flips.sizes(self._thresholds, check_flag("exact", exact), self._threads):
-            numbers = np.empty(len(self), object)
-            numbers[:] = [int.from_bytes(word, "little") for word in column]
-            bounds.append(numbers)
-        lower, upper = bounds
+        lower, upper = whole_numbers(self._flips.sizes(self._thresholds, check_flag("exact", exact), self._threads))
         return lower, upper, np.asarray(lower == upper, bool)
 
     @property

@@ -12,16 +12,17 @@ from sklearn.exceptions import NotFittedError
 
 from mlkit import _core
 from mlkit._validation.cells import Cells
-from mlkit._validation.params import check_choice, check_memory, check_number, described, format_bytes
-from mlkit._validation.probabilities import Probabilities
+from mlkit._validation.params import check_choice, check_number, described
 from mlkit.conformal._bounds import UNIT, loss_p_values
 from mlkit.conformal._inputs import check_known, check_probs
+from mlkit.conformal._sequences import certified_thresholds, holm
+from mlkit.conformal._thresholded import SMALLEST, InnerOuterSets, sets_above
 
 RISKS = ("fnr", "fdr", "miscoverage", "fp")
 METHODS = ("crc", "rcps", "ltt")
 BOUNDS = ("hoeffding_bentkus", "hoeffding", "binomial", "wsr")
+SAFE_WHEN_SMALL = ("fnr", "miscoverage")  # thresholds; for the others large ones are safe
 _OPEN = {"open_low": True, "open_high": True}
-_SMALLEST = float(np.nextafter(0.0, 1.0))
 
 
 class RiskCurve(NamedTuple):
@@ -72,23 +73,31 @@ class MultiLabelRiskController(BaseEstimator):  # type: ignore[misc]
         ``"wsr"`` bets along the order of the calibration examples, for ``"rcps"``.
     thresholds : sequence of float in (0, 1], optional
         The grid of ``"ltt"``, fixed before seeing the data; default: 1000 even steps.
-    fwer : {"fixed_sequence", "holm"}, optional
-        How ``"ltt"`` allows for many tests: one after the other from the safe end until one fails (default for one
-        risk) or Holm's correction (default, and the only way, for several).
+    params : {"threshold", "inner_outer"}, default="threshold"
+        ``"inner_outer"``, for ``"ltt"`` with several risks: two thresholds, one of outer sets that keep ``"fnr"`` and
+        ``"miscoverage"`` below their levels, and one of inner sets that keep ``"fdr"`` and ``"fp"`` below theirs, all
+        with probability ``confidence_level``.
+    fwer : {"fixed_sequence", "holm"}, default="fixed_sequence"
+        How ``"ltt"`` allows for many tests: one after the other from the safe end until one fails, or Holm's
+        correction. Risks whose safe ends differ share the error evenly, one sequence from each end; a sequence that
+        never fails leaves its share to the other.
     empty : {"zero", "drop", "error"}, default="zero"
         Calibration examples without a positive label: loss 0 for ``"fnr"`` and ``"miscoverage"``, left out, or refused.
     unknown_policy : {"error", "marginal"}, default="error"
         Unknown calibration labels: refuse them, or leave such cells out of the losses.
+    from_logits : bool, default=False
+        Take the sigmoid of what comes as probabilities.
     n_jobs : int, optional
         See :func:`mlkit.quality.find_label_issues`.
 
     Attributes
     ----------
     thresholds_ : float, or ndarray of shape (n_levels,)
-        For each level. 0 predicts every label, infinity none.
+        For each level; for ``"inner_outer"`` the inner and the outer one. 0 predicts every label, infinity none.
     feasible_ : bool, or ndarray of shape (n_levels,)
-        Whether any threshold could be certified. If not, the threshold is the safest one: every label for ``"fnr"`` and
-        ``"miscoverage"``, none for ``"fdr"``, ``"fp"`` and several risks, and nothing is promised.
+        Whether any threshold could be certified, like ``thresholds_``. If not, the threshold is the safest one: every
+        label for ``"fnr"`` and ``"miscoverage"``, none for ``"fdr"``, ``"fp"`` and several risks, and nothing is
+        promised.
     risk_curve_ : RiskCurve, or dict of RiskCurve by risk
         The empirical risk, exact at every threshold (on the grid for ``"fdr"``).
     n_labels_ : int
@@ -132,9 +141,11 @@ class MultiLabelRiskController(BaseEstimator):  # type: ignore[misc]
         confidence_level: float | None = None,
         bound: str = "hoeffding_bentkus",
         thresholds: Sequence[float] | None = None,
-        fwer: str | None = None,
+        params: str = "threshold",
+        fwer: str = "fixed_sequence",
         empty: str = "zero",
         unknown_policy: str = "error",
+        from_logits: bool = False,
         n_jobs: int | None = None,
     ) -> None:
         self.predict_function = predict_function
@@ -144,9 +155,11 @@ class MultiLabelRiskController(BaseEstimator):  # type: ignore[misc]
         self.confidence_level = confidence_level
         self.bound = bound
         self.thresholds = thresholds
+        self.params = params
         self.fwer = fwer
         self.empty = empty
         self.unknown_policy = unknown_policy
+        self.from_logits = from_logits
         self.n_jobs = n_jobs
 
     # ------------------------------------------------------------------------------------------------------- parameters
@@ -189,12 +202,15 @@ class MultiLabelRiskController(BaseEstimator):  # type: ignore[misc]
                 )
             if self.bound == "wsr" and self.method == "ltt":
                 raise ValueError("bound: expected another one than 'wsr' with method='ltt' (it is for method='rcps')")
-        if self.fwer is not None:
-            check_choice("fwer", self.fwer, ("fixed_sequence", "holm"))
-            if self.fwer == "fixed_sequence" and len(plan[0]) > 1:
+        check_choice("fwer", self.fwer, ("fixed_sequence", "holm"))
+        if check_choice("params", self.params, ("threshold", "inner_outer")) == "inner_outer":
+            if self.method != "ltt" or names <= set(SAFE_WHEN_SMALL) or not names & set(SAFE_WHEN_SMALL):
                 raise ValueError(
-                    "fwer: expected 'holm' for several risks (their safe ends differ), got 'fixed_sequence'"
+                    "params: expected 'threshold' without method='ltt' and a list of risks of both kinds, 'fnr' or "
+                    "'miscoverage' (of outer sets) and 'fdr' or 'fp' (of inner sets), got 'inner_outer'"
                 )
+            if self.fwer == "holm":
+                raise ValueError("fwer: expected 'fixed_sequence' with params='inner_outer', got 'holm'")
         return plan
 
     def _grid(self) -> NDArray[np.float64]:
@@ -234,7 +250,14 @@ class MultiLabelRiskController(BaseEstimator):  # type: ignore[misc]
         self : MultiLabelRiskController
         """
         plan = self._check()
-        cells = check_known(pred_probs, y, label_names=None, unknown_policy=self.unknown_policy, n_jobs=self.n_jobs)
+        cells = check_known(
+            pred_probs,
+            y,
+            label_names=None,
+            unknown_policy=self.unknown_policy,
+            n_jobs=self.n_jobs,
+            from_logits=self.from_logits,
+        )
         self.n_labels_, self.label_names_ = cells.shape[1], cells.label_names
         cells = self._without_empty(cells)
         names = list(dict.fromkeys(name for risks in plan for name, _ in risks))
@@ -242,6 +265,9 @@ class MultiLabelRiskController(BaseEstimator):  # type: ignore[misc]
         curves = {name: RiskCurve(s.thresholds, s.totals / UNIT / cells.shape[0]) for name, s in steps.items()}
         self.risk_curve_ = curves if len(plan[0]) > 1 else curves[names[0]]
         found = [self._choose(risks, steps, cells) for risks in plan]
+        if self.params == "inner_outer":
+            [(self.thresholds_, self.feasible_)] = found
+            return self
         thresholds, feasible = np.array([t for t, _ in found]), np.array([ok for _, ok in found])
         single = isinstance(self.risk, (list, tuple)) or np.ndim(self.risk_level) == 0
         self.thresholds_ = float(thresholds[0]) if single else thresholds
@@ -261,7 +287,7 @@ class MultiLabelRiskController(BaseEstimator):  # type: ignore[misc]
             raise ValueError("y: expected an example with a label, got none (empty='zero' counts them as without loss)")
         return cells.take(np.flatnonzero(sizes)) if not sizes.all() else cells
 
-    def _choose(self, risks: list[tuple[str, float]], steps: dict[str, _Steps], cells: Cells) -> tuple[float, bool]:
+    def _choose(self, risks: list[tuple[str, float]], steps: dict[str, _Steps], cells: Cells) -> tuple[Any, Any]:
         if self.method == "ltt":
             return self._choose_on_grid(risks, steps)
         [(name, level)] = risks
@@ -275,24 +301,27 @@ class MultiLabelRiskController(BaseEstimator):  # type: ignore[misc]
             passes = loss_p_values(s.totals, n, level, self.bound) <= 1 - float(self.confidence_level or 0)
         return s.boundary(passes)
 
-    def _choose_on_grid(self, risks: list[tuple[str, float]], steps: dict[str, _Steps]) -> tuple[float, bool]:
+    def _choose_on_grid(self, risks: list[tuple[str, float]], steps: dict[str, _Steps]) -> tuple[Any, Any]:
         grid, delta = self._grid(), 1 - float(self.confidence_level or 0)
-        values = [loss_p_values(steps[name].at(grid), steps[name].n, level, self.bound) for name, level in risks]
-        p_values = np.max(values, axis=0)
-        small_is_safe = risks[0][0] in ("fnr", "miscoverage")
-        if self.fwer == "holm" or len(risks) > 1:
-            order = np.argsort(p_values, kind="stable")
-            fails = np.flatnonzero(p_values[order] > delta / (grid.size - np.arange(grid.size)))
-            valid = np.sort(order[: fails[0] if fails.size else grid.size])
+        p_values: dict[bool, NDArray[np.float64]] = {}
+        for name, level in risks:
+            side, found = name in SAFE_WHEN_SMALL, steps[name].at(grid)
+            p = loss_p_values(found, steps[name].n, level, self.bound)
+            p_values[side] = np.maximum(p, p_values.get(side, 0.0))
+        small_is_safe = risks[0][0] in SAFE_WHEN_SMALL
+        if self.fwer == "holm":
+            valid = holm(np.max(list(p_values.values()), axis=0), delta)
         else:
-            order = np.arange(grid.size) if small_is_safe else np.arange(grid.size)[::-1]
-            fails = np.flatnonzero(p_values[order] > delta)
-            valid = np.sort(order[: fails[0] if fails.size else grid.size])
+            from_low, from_high = certified_thresholds(p_values.get(True), p_values.get(False), delta)
+            if self.params == "inner_outer":
+                outer = grid[from_low[-1]] if from_low.size else 0.0
+                inner = max(grid[from_high[0]], outer) if from_high.size else np.inf  # never outside of the outer set
+                return np.array([inner, outer]), np.array([from_high.size > 0, from_low.size > 0])
+            valid = np.intersect1d(from_low, from_high)
         if valid.size == 0:
             return (0.0 if small_is_safe and len(risks) == 1 else np.inf), False
-        if len(risks) > 1:  # of all that are valid, the best for the risk named first
-            return float(grid[valid[0] if small_is_safe else valid[-1]]), True
-        return float(grid[valid[-1] if small_is_safe else valid[0]]), True
+        prefers_small = small_is_safe == (len(risks) > 1)  # of all that are valid the best for the risk named first
+        return float(grid[valid[0] if prefers_small else valid[-1]]), True
 
     # ---------------------------------------------------------------------------------------------------------- predict
 
@@ -306,7 +335,8 @@ class MultiLabelRiskController(BaseEstimator):  # type: ignore[misc]
         Returns
         -------
         ndarray of shape (n_samples, n_labels), or (n_samples, n_labels, n_levels) for several levels, bool
-            Or, for sparse probabilities, a csr_array, or a list of one for each level.
+            Or, for sparse probabilities, a csr_array, or a list of one for each level; with ``params="inner_outer"``
+            :class:`InnerOuterSets` of either.
         """
         return self.predict_proba_sets(X if self.predict_function is None else self.predict_function(X))
 
@@ -319,21 +349,20 @@ class MultiLabelRiskController(BaseEstimator):  # type: ignore[misc]
 
         Returns
         -------
-        ndarray or csr_array
+        ndarray, csr_array, list or InnerOuterSets
             As :meth:`predict`.
         """
         if not hasattr(self, "thresholds_"):
             raise NotFittedError(
                 "MultiLabelRiskController: expected a calibrated controller (call calibrate or calibrate_proba first)"
             )
-        probs = check_probs(pred_probs, self.n_labels_, self.label_names_, self.n_jobs)
-        thresholds = np.atleast_1d(np.asarray(self.thresholds_, np.float64))
-        if probs.is_sparse:
-            sets = [_sparse_sets(probs, float(t)) for t in thresholds]
-            return sets if np.ndim(self.thresholds_) else sets[0]
-        values = np.clip(probs.array, 0, 1) if probs.clip else probs.array
-        answer = values[:, :, None] >= thresholds  # compared as float64, whatever the probabilities are
-        return answer if np.ndim(self.thresholds_) else answer[:, :, 0]
+        probs = check_probs(pred_probs, self.n_labels_, self.label_names_, self.n_jobs, from_logits=self.from_logits)
+        if np.ndim(self.thresholds_) == 0:
+            return sets_above(probs, float(self.thresholds_))
+        sets = [sets_above(probs, float(t)) for t in self.thresholds_]
+        if self.params == "inner_outer":
+            return InnerOuterSets(*sets)
+        return sets if probs.is_sparse else np.stack(sets, axis=2)
 
 
 class _Steps:
@@ -347,13 +376,10 @@ class _Steps:
             self.thresholds, self.totals = np.append(grid, np.inf), np.append(totals, 0)
             return
         kind = getattr(_core.conformal.Risk, name)
-        self.p, self.examples, self.units = _core.conformal.risk_jumps(*cells.core, kind, cells.n_threads)
-        starts = np.flatnonzero(np.append(True, self.p[1:] != self.p[:-1])) if self.p.size else np.zeros(0, np.int64)
-        self.starts = starts
-        below = np.concatenate([[0], np.cumsum(self.units)])
-        self.thresholds = np.append(self.p[starts], np.inf)
-        passed = np.append(below[starts], below[-1])
-        self.totals = passed if self.grows else below[-1] - passed
+        self.thresholds, passed, self.ends, self.examples, self.units = _core.conformal.risk_steps(
+            *cells.core, kind, cells.n_threads
+        )
+        self.totals = passed if self.grows else passed[-1] - passed
 
     def at(self, grid: NDArray[np.float64]) -> NDArray[np.int64]:
         """Totals at given thresholds."""
@@ -364,7 +390,7 @@ class _Steps:
         """The least cautious threshold of a step: its upper end where losses grow, else just above its lower end."""
         if self.grows:
             return float(self.thresholds[step])
-        return float(np.nextafter(self.thresholds[step - 1], np.inf)) if step else _SMALLEST
+        return float(np.nextafter(self.thresholds[step - 1], np.inf)) if step else SMALLEST
 
     def boundary(self, passes: NDArray[np.bool_]) -> tuple[float, bool]:
         """The last step that passes, from the safe end."""
@@ -375,13 +401,11 @@ class _Steps:
 
     def walk(self, level: float, log_inverse_delta: float, cells: Cells) -> tuple[float, bool]:
         """As far from the safe end as betting certifies every step."""
-        m = self.starts.size
-        if self.grows:
-            examples, units, ends = self.examples, self.units, np.append(self.starts[1:], self.p.size)
-        else:
-            examples, units = self.examples[::-1].copy(), self.units[::-1].copy()
-            ends = self.p.size - self.starts[::-1]
-        ends = ends[:m].astype(np.int64)
+        m = self.ends.size
+        examples, units, ends = self.examples, self.units, self.ends
+        if not self.grows:
+            examples, units = examples[::-1].copy(), units[::-1].copy()
+            ends = ends[-1:] - np.append(0, ends[:-1])[::-1] if m else ends
         n_jumps = _core.conformal.certified_groups(
             examples, units, ends, self.n, level, log_inverse_delta, cells.n_threads
         )
@@ -389,24 +413,6 @@ class _Steps:
             return (0.0 if self.grows else np.inf), False
         n_groups = int(np.searchsorted(ends, n_jumps, side="right")) if n_jumps else 0
         return self.threshold(n_groups if self.grows else m - n_groups), True
-
-
-def _sparse_sets(probs: Probabilities, threshold: float) -> Any:
-    from scipy.sparse import csr_array
-
-    if threshold <= 0:
-        need, limit = 5 * probs.shape[0] * probs.shape[1], check_memory("memory_limit", "2GB")
-        if limit is not None and need > limit:
-            raise MemoryError(
-                f"predict: threshold 0 predicts all {probs.shape[1]} labels of {probs.shape[0]} examples, which needs "
-                f"{format_bytes(need)} (no threshold could be certified: see feasible_)"
-            )
-        return csr_array(np.ones(probs.shape, bool))
-    keep = (np.clip(probs.array, 0, 1) if probs.clip else probs.array) >= np.array([threshold])
-    before = np.concatenate([[0], np.cumsum(keep)])
-    assert probs.indptr is not None
-    assert probs.indices is not None
-    return csr_array((np.ones(int(before[-1]), bool), probs.indices[keep], before[probs.indptr]), shape=probs.shape)
 
 
 def _pair(pair: Any) -> tuple[str, float]:

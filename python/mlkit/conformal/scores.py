@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mlkit import _core
 from mlkit._validation.params import check_choice, check_number, described
 
-__all__ = ["Hamming", "Linf", "Log", "Lp", "Mahalanobis", "Separable"]
+__all__ = ["Hamming", "Linf", "Log", "Lp", "Mahalanobis", "PairUnseen", "Separable"]
 
 
 def unit_shift(n_labels: int) -> int:
@@ -198,6 +198,37 @@ class Mahalanobis:
     errors: str = "oof"
 
 
+@dataclass(frozen=True)
+class PairUnseen:
+    """Sum over the labels of ``abs(y - p) ** phi``, and a weight for each pair of labels never seen together.
+
+    The pairs come from the labels of ``fit(X, y)`` or ``fit_proba(pred_probs, y)``, with examples that are not used for
+    calibration. Scores are whole numbers. P-values of given sets take sparse probabilities and any number of labels;
+    regions are searched, not summed: dense probabilities, up to 4096 labels. Where the sets of a region make no unseen
+    pair, it is the region of the sum and as quick.
+
+    Parameters
+    ----------
+    phi : float > 0, default=2
+    weight : float in [0, 64], default=1
+        0 is the score :class:`Lp`.
+
+    References
+    ----------
+    .. [1] Paisios, Lenc, Martinek, Kral, Papadopoulos, "A deep neural network conformal predictor for multi-label text
+       classification", COPA 2019, Eq. (8).
+
+    Examples
+    --------
+    >>> from mlkit.conformal.scores import PairUnseen
+    >>> PairUnseen(weight=0.5)
+    PairUnseen(phi=2.0, weight=0.5)
+    """
+
+    phi: float = 2.0
+    weight: float = 1.0
+
+
 NAMED: dict[str, Any] = {
     "hamming": Hamming(),
     "l1": Lp(1),
@@ -207,8 +238,10 @@ NAMED: dict[str, Any] = {
     "log_centered": Log(centered=True),
     "lp": Lp(),
     "mahalanobis": Mahalanobis(),
+    "pair_unseen": PairUnseen(),
 }
-KINDS = (Lp, Log, Hamming, Linf, Mahalanobis, Separable)
+KINDS = (Lp, Log, Hamming, Linf, Mahalanobis, PairUnseen, Separable)
+LEARNED = (Mahalanobis, PairUnseen)  # of examples that calibration does not see
 
 
 def resolve_score(score: Any) -> Any:

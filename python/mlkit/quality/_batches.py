@@ -14,7 +14,7 @@ from mlkit._validation.arrays import canonical_rows, is_array, is_sparse, read_a
 from mlkit._validation.frames import is_frame
 from mlkit._validation.optional import require
 from mlkit._validation.params import check_ids, check_memory, described
-from mlkit._validation.probabilities import Probabilities, check_shape, read_probabilities
+from mlkit._validation.probabilities import Probabilities, check_shape, check_some, read_probabilities
 from mlkit.labels.matrix import LabelMatrix
 
 if TYPE_CHECKING:
@@ -85,15 +85,18 @@ def open_batches(labels: Any, pred_probs: Any) -> Source:
     return Source(lambda: _checked(labels()))
 
 
-def slice_rows(labels: Any, pred_probs: Any, ids: Any, unknown: Any, max_memory: int | str, *, force: bool) -> Source:
+def slice_rows(
+    labels: Any, pred_probs: Any, ids: Any, unknown: Any, max_memory: int | str, *, is_copied: bool, force: bool
+) -> Source:
     """Return the batches of data at hand, so small that a few of them fit.
 
-    ``force``: hard predictions will do for probabilities.
+    ``is_copied``: other numbers will be made of the probabilities; ``force``: hard predictions will do for them.
     """
     labels, probs = _rowwise("labels", labels), _rowwise("pred_probs", pred_probs)
     mask = None if unknown is None else _rowwise("unknown", unknown)
     if isinstance(probs, list):
         probs = read_probabilities(probs, None, force=force)
+    check_some(tuple(probs.shape))
     n, n_labels = _n_rows(labels), int(probs.shape[1])
     shape = (n, n_labels) if isinstance(labels, list) else tuple(labels.shape)
     check_shape(tuple(probs.shape), shape)
@@ -102,7 +105,7 @@ def slice_rows(labels: Any, pred_probs: Any, ids: Any, unknown: Any, max_memory:
         raise ValueError(f"unknown: expected shape {shape} to match labels, got {tuple(mask.shape)}{hint}")
     names = None if ids is None else check_ids(ids, n)
     limit = check_memory("max_memory", max_memory) or 0
-    of_row = 8 * n_labels
+    of_row = n_labels if isinstance(probs, np.ndarray) and not is_copied else 8 * n_labels
     if is_sparse(probs) and not isinstance(labels, np.ndarray):
         of_row = 16 * max(1, probs.nnz // n)
     rows = max(64, min(limit // 4, 8 * _CELLS) // of_row)

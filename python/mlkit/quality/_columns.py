@@ -18,6 +18,7 @@ Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 _EDGES = np.array([0.001, 0.003, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5])  # of probabilities that are alike
+_BLOCK = 1 << 18  # rows that are counted at a time
 _NOTHING = (np.zeros(0, np.int64), np.zeros(0, np.int64))
 
 
@@ -35,12 +36,25 @@ class Label:
 
     @cached_property
     def _seen_given(self) -> Floats:
-        unsaid = np.flatnonzero((self._p <= 0.5) & (self._values >= 0))
-        return _shares(self._p[unsaid], self._values[unsaid] == 1)
+        return self._shares(lambda p: (p, p <= 0.5), 1)
 
     @cached_property
     def _seen_absent(self) -> Floats:
-        return _shares(1 - self._p[self.said], self._values[self.said] == 0)
+        return self._shares(lambda p: (1 - p, p > 0.5), 0)
+
+    def _shares(self, of: Callable[[Floats], tuple[Floats, Mask]], value: int) -> Floats:
+        """How often, by bins of a probability of at most 1/2, the label had this value where it is known; ``of`` gives
+        the probability and where it counts."""
+        n_all, n = np.zeros(_EDGES.size, np.int64), np.zeros(_EDGES.size, np.int64)
+        for begin in range(0, self._p.size, _BLOCK):
+            given = self._values[begin : begin + _BLOCK]
+            p, counts = of(self._p[begin : begin + _BLOCK])
+            counts &= given >= 0
+            bins = np.searchsorted(_EDGES, p[counts])
+            n_all += np.bincount(bins, minlength=_EDGES.size)
+            n += np.bincount(bins[given[counts] == value], minlength=_EDGES.size)
+        shares: Floats = np.append((n + 0.5) / (n_all + 1), 0.0)  # above 1/2 it is what the model says
+        return shares
 
     def chance_of_given(self, rows: Counts, *, as_said: bool = False) -> Floats:
         """Largest believable chance that the label is given, against the model: 0 where it says so or unknown.
@@ -60,15 +74,6 @@ class Label:
         known = np.setdiff1d(self.given, other.unknown, assume_unique=True)
         both = np.intersect1d(known, other.given, assume_unique=True)
         return both.size / known.size if known.size else float("nan")
-
-
-def _shares(p: Floats, happened: Mask) -> Floats:
-    """How often what has probability p, at most 1/2, happened, by bins of p."""
-    bins = np.searchsorted(_EDGES, p)
-    n_all = np.bincount(bins, minlength=_EDGES.size)
-    n = np.bincount(bins[happened], minlength=_EDGES.size)
-    shares: Floats = np.append((n + 0.5) / (n_all + 1), 0.0)  # above 1/2 it is what the model says
-    return shares
 
 
 def _believable(p: Floats, shares: Floats | None) -> Floats:

@@ -34,6 +34,7 @@ BALANCED_POSTERIOR = "balanced_posterior"
 POSTERIORS = (ERROR_POSTERIOR, BALANCED_POSTERIOR)  # of cells; their parameters are flip rates
 RANKINGS = ("balanced_posterior", "self_confidence", "error_posterior")  # of flagged cells
 PRIOR_SHARE = 0.03  # of the given labels: what the balanced rates add to the errors found in either direction
+_ROWS = 65_536  # that are counted at a time
 AGGREGATORS = ("exponential_moving_average", "softmin", "mean", "min", "max", "median", "k_smallest", "log")
 
 
@@ -51,10 +52,24 @@ class FlaggedCells:
     def rows(self) -> NDArray[np.int64]:
         return np.repeat(np.arange(self.indptr.size - 1), np.diff(self.indptr))
 
+    def by_direction(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """The labels of those that are given 0, and of those that are given 1."""
+        return self.labels[self.given == 0], self.labels[self.given == 1]
+
     def where(self, keep: NDArray[np.bool_]) -> FlaggedCells:
         """Some of them."""
-        before = np.concatenate([[0], np.cumsum(keep)])
-        return FlaggedCells(before[self.indptr], self.labels[keep], self.given[keep], self.p[keep], self.tied)
+        bounds = bounds_of(keep, self.indptr)
+        return FlaggedCells(bounds, self.labels[keep], self.given[keep], self.p[keep], self.tied)
+
+
+def bounds_of(keep: NDArray[np.bool_], indptr: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The rows' bounds among the cells that are kept."""
+    bounds = np.zeros(indptr.size, np.int64)
+    for begin in range(0, indptr.size - 1, _ROWS):
+        part = indptr[begin : begin + _ROWS + 1]
+        before = np.concatenate([[0], np.cumsum(keep[part[0] : part[-1]])])
+        bounds[begin + 1 : begin + part.size] = bounds[begin] + before[part[1:] - part[0]]
+    return bounds
 
 
 def thresholds(cells: Cells, compat: str | None = None) -> NDArray[np.float64]:

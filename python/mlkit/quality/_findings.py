@@ -189,6 +189,19 @@ class Findings:
         core = _core.labels.Scores(indptr, columns, p, n_labels, False)
         return Cells(given, Probabilities(given.shape, p, indptr, columns, core, False), n_threads)
 
+    def contradicted(self, filter_by: str, excluded: NDArray[np.bool_], n_threads: int) -> _engine.FlaggedCells:
+        """The cells that the model contradicts, which are most or all of the doubted ones."""
+        if filter_by in _engine.LOW_FILTERS:
+            return _engine.contradicted_cells(self.doubted(n_threads), excluded)
+        found = _engine.FlaggedCells(
+            _bounds(self._spools.array("n_doubted")),
+            self._spools.array("doubted_label"),
+            self._spools.array("doubted_given"),
+            self._spools.array("doubted_p"),
+            np.zeros(0, np.int64),
+        )
+        return found.where(~excluded[found.labels]) if excluded.any() else found
+
     def _keep(self, batch: _Batch, parts: dict[str, NDArray[Any]]) -> None:
         self._batches.append(batch)
         self._spools.append(**parts)

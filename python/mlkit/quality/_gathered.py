@@ -36,7 +36,7 @@ class GatheredColumns:
         self._place[self._labels] = np.arange(self._labels.size)
         self._n_rows = 0
         self._parts: list[_Part] = []
-        self._spools = Spools(max_bytes, {"p": np.uint8, "row": np.int32})
+        self._spools = Spools(max_bytes // 4, {"p": np.uint8, "row": np.int32})
 
     def add(self, probs: Probabilities) -> None:
         """Take the next rows."""

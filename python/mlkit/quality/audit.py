@@ -138,7 +138,8 @@ def audit(
         if is_source(labels):
             source = open_batches(labels, pred_probs)
         else:
-            source = slice_rows(labels, pred_probs, ids, unknown, kept, force=force or from_logits)
+            hard = force or from_logits
+            source = slice_rows(labels, pred_probs, ids, unknown, kept, is_copied=hard, force=hard)
         return audit_batches(
             source,
             progress,

@@ -95,15 +95,14 @@ class LabelAudit(EvidenceTables):
         self.rank_by = rank_by
         self.min_support = min_support
         n_labels = cells.shape[1]
-        by_group = np.bincount(flagged.labels * np.int64(2) + flagged.given, minlength=2 * n_labels).reshape(-1, 2)
-        self._n_missing, self._n_spurious = by_group[:, 0], by_group[:, 1]
+        self._n_missing, self._n_spurious = (np.bincount(x, minlength=n_labels) for x in flagged.by_direction())
         self._n_flagged_rows = int(np.count_nonzero(np.diff(flagged.indptr)))
         names = cells.label_names
         remarks = [
             in_sample,
             other_labels,
             _trust.incomplete(int(self._n_spurious.sum()), int(self._n_missing.sum()), cells.labels.background),
-            _trust.zeros(int(np.count_nonzero(flagged.p[flagged.given == 1] == 0)), int(self._n_spurious.sum())),
+            _trust.zeros(int(np.count_nonzero((flagged.p == 0) & (flagged.given == 1))), int(self._n_spurious.sum())),
             None if fold_spread is None else _trust.fold_shift(fold_spread, status, names),
             *_trust.excluded(status, filter_by, names),
             _trust.saturation(self._n_flagged_rows / cells.shape[0], self._expected_share, n_labels),
@@ -442,12 +441,14 @@ class LabelAudit(EvidenceTables):
         rate = _share(self._n_spurious + self._n_missing, self._cells.n_positive + self._cells.n_negative)
         log_none = np.log1p(-np.minimum(np.nan_to_num(rate), 1 - 2.0**-53))  # by label: log P(no flag)
         indptr, indices, values = labels._cells
-        known_everywhere, weights = 0.0, log_none[indices]
+        known_everywhere = 0.0
         if labels.background == "negative":
             known_everywhere = log_none.sum()
             if values is None:
                 return float(abs(np.expm1(known_everywhere)))
-            weights = np.where(values < 0, -weights, 0.0)
+            weights = np.where(values < 0, -log_none[indices], 0.0)
+        else:
+            weights = log_none[indices]
         rows = np.repeat(np.arange(labels.shape[0]), np.diff(indptr))
         by_row = known_everywhere + np.bincount(rows, weights=weights, minlength=labels.shape[0])
         return float(np.abs(np.expm1(np.minimum(by_row, 0.0))).mean())

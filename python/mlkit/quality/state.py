@@ -297,9 +297,8 @@ class LabelQualityState:
         folds = None if more is None else more.folds
         needed = max(self.min_support, 0 if folds is None else folds.folds.n)
         status, in_sample = _trust.judge(n_positive, n_negative, auc[:, 0], needed, lambda: found.disagreements)
-        doubted = found.doubted(self._n_threads)
         flagger = _engine.Flagger(
-            doubted,
+            found.doubted(self._n_threads),
             self.filter_by,
             thresholds_=self._thresholds,
             joint_=_engine.calibrate(cells, found.joint),
@@ -315,7 +314,7 @@ class LabelQualityState:
         evidence = _evidence.gather(
             cells,
             flagged,
-            lambda: _engine.contradicted_cells(doubted, status.is_excluded),
+            lambda: found.contradicted(self.filter_by, status.is_excluded, self._n_threads),
             check_rules(self._hierarchy, self._own_rules, self.n_labels, self.label_names),
             None if more is None else more.columns_of,
             probs_fit=other_labels is None,

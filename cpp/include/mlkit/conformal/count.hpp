@@ -12,6 +12,7 @@
 #include "mlkit/conformal/big_count.hpp"
 #include "mlkit/conformal/costs.hpp"
 #include "mlkit/conformal/flips.hpp"
+#include "mlkit/conformal/subsets.hpp"
 #include "mlkit/conformal/threshold_bdd.hpp"
 #include "mlkit/core/simd.hpp"
 
@@ -202,9 +203,13 @@ inline SizeBound count_subsets(const std::vector<Cost>& ascending, Cost budget, 
     for (const Cost d : ascending) total += d;
     if (total <= budget) return exactly(BigCount::power_of_two(n));
     constexpr Index small = 24;  // 2 * 2^12 sums are cheaper than any diagram
-    if (n <= small)
+    if (n <= small) {
+        const std::uint64_t few = std::uint64_t{16} << (n / 2);  // sets that are quicker to walk than the sums to make
+        const std::uint64_t walked = count_one_by_one(ascending, budget, few);
+        if (walked <= few) return exactly(BigCount(walked));
         if (const auto halves = MeetInTheMiddle::build(ascending, budget, limits.list_cap))
             return exactly(BigCount(halves->count(budget)));
+    }
     const std::vector<Cost> descending(ascending.rbegin(), ascending.rend());
     if (const auto bdd = ThresholdBdd::build(descending, budget, limits.node_cap)) return exactly(bdd->count());
     if (n <= 62)  // a count of them fits a word

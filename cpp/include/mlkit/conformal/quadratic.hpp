@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <limits>
 #include <numeric>
+#include <optional>
 #include <vector>
 
 #include "mlkit/conformal/count.hpp"
@@ -18,13 +19,19 @@
 
 namespace mlkit::conformal {
 
-/// A fitted M: itself, its upper Cholesky factor (M = U'U), and a share s for which M - s diag(M) is still positive
-/// definite. Row-major, n_labels x n_labels.
+class FlipSearch;
+
+/// A fitted M: itself, its upper Cholesky factor (M = U'U), and shares s, b for which M - s diag(M) and b diag(M) - M
+/// are positive definite. Row-major, n_labels x n_labels.
 struct QuadraticForm {
+    using Number = double;
+    using Search = FlipSearch;
+
     Index n_labels = 0;
     const double* precision = nullptr;
     const double* upper = nullptr;
     double split = 0.0;
+    double majorant = 0.0;
 
     /// The score of errors r, added in one order always: calibration, membership and doubtful leaves agree on every
     /// bit.
@@ -48,7 +55,8 @@ class FlipSearch {
           n_(form.n_labels),
           m_(n_, n_),
           factor_(Eigen::MatrixXd::Identity(n_, n_)),
-          sums_(static_cast<std::size_t>((n_ + 1) * n_)) {
+          sums_(static_cast<std::size_t>((n_ + 1) * n_)),
+          before_(sums_.size()) {
         for (auto* v : {&lo_, &hi_, &d_lo_, &d_hi_, &rest_, &errors_}) v->resize(static_cast<std::size_t>(n_ + 1));
         order_.resize(static_cast<std::size_t>(n_));
         forced_.assign(static_cast<std::size_t>(n_), free);
@@ -130,20 +138,51 @@ class FlipSearch {
         return least;
     }
 
+    double highest_score() const {
+        double most = 0.0;
+        for (Index i = 0; i < n_; ++i) {
+            const Index k = order_[at(i)];
+            most += form_.majorant * form_.precision[k * n_ + k] * hi_[at(i)] * hi_[at(i)];
+        }
+        return most;
+    }
     double score_of(const std::uint8_t* set) {
         for (Index k = 0; k < n_; ++k) errors_[at(k)] = std::abs(static_cast<double>(set[k]) - p_[at(k)]);
         return form_.score(errors_.data());
     }
 
-    /// Bounds the number of sets by that of a separable score which is nowhere larger: the diagonal part alone.
+    /// Of each label 0 (in no set within tau), 1 (in all), 2 (in some; also where there is no set): by looking for a
+    /// set with each value that no set found so far has.
+    void project(double tau, std::uint8_t* out) {
+        seen_.assign(static_cast<std::size_t>(2 * n_), 0);
+        const auto find = [&] {
+            walk(tau, [&](const std::uint8_t* set, double) {
+                for (Index k = 0; k < n_; ++k) seen_[at(2 * k + set[k])] = 1;
+                return false;
+            });
+        };
+        find();
+        for (Index k = 0; k < n_; ++k)
+            for (int value = 0; value < 2; ++value)
+                if (!seen_[at(2 * k + value)]) {
+                    force(k, value);
+                    find();
+                    release(k);
+                }
+        for (Index k = 0; k < n_; ++k) {
+            const bool zero = seen_[at(2 * k)], one = seen_[at(2 * k + 1)];
+            out[k] = zero == one ? 2 : one;
+        }
+    }
+
+    std::optional<SizeBound> known_size(double, const CountLimits&) const { return std::nullopt; }
+    /// The number of sets is at most that of a separable score which is nowhere larger (the diagonal part alone), and
+    /// at least that of one which is nowhere smaller (a multiple of the diagonal).
     BigCount upper_bound(double tau, const CountLimits& limits) const {
-        const double budget = (tau - rest_[at(n_)]) / tau;
-        std::vector<Cost> costs;
-        for (Index i = 0; i < n_; ++i)
-            costs.push_back(static_cast<Cost>(std::min(2.0, (d_hi_[at(i)] - d_lo_[at(i)]) / tau) * 0x1p40));
-        std::sort(costs.begin(), costs.end());
-        const auto most = static_cast<Cost>(std::max(0.0, budget) * 0x1p40) + 2;
-        return count_subsets(costs, most, limits).upper;
+        return count_diagonal(form_.split, tau, false, limits).upper;
+    }
+    BigCount lower_bound(double tau, const CountLimits& limits) const {
+        return count_diagonal(form_.majorant, tau, true, limits).lower;
     }
 
   private:
@@ -152,63 +191,71 @@ class FlipSearch {
     enum : std::uint8_t { free, cheap, dear };
     static std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
+    /// Sets for which share * sum M_kk r_k^2 <= tau, costs rounded in or against their favour.
+    SizeBound count_diagonal(double share, double tau, bool against, const CountLimits& limits) const {
+        constexpr double unit = 0x1p40, slack = 0x1p12;  // of tau; far more than doubles round
+        double least = 0.0;
+        std::vector<Cost> costs;
+        for (Index i = 0; i < n_; ++i) {
+            const Index k = order_[at(i)];
+            const double m = share * form_.precision[k * n_ + k] / tau;
+            least += m * lo_[at(i)] * lo_[at(i)];
+            const double more = m * (hi_[at(i)] * hi_[at(i)] - lo_[at(i)] * lo_[at(i)]);
+            costs.push_back(static_cast<Cost>(std::min(2.0, more) * unit) + against);
+        }
+        std::sort(costs.begin(), costs.end());
+        const double budget = (1.0 - least) * unit + (against ? -slack : slack);
+        if (budget < 0) return {};
+        return count_subsets(costs, static_cast<Cost>(budget), limits);
+    }
+
     template <class Visit>
     void descend(Index level, Index depth, double spent, double& tau, Visit& visit) {
         const double* t = sums_.data() + depth * n_;
         double* below = sums_.data() + (depth + 1) * n_;
-        for (Index i = level - 1; i >= 0; --i) {
-            const Index k = order_[at(i)];
-            const double limit = tau + doubt(tau);
-            const bool is_even = skips_even_ && forced_[at(i)] == free && hi_[at(i)] == lo_[at(i)];
-            if (forced_[at(i)] != cheap && !is_even) {
-                const double inner = t[i] + r_(i, i) * hi_[at(i)];
-                const double dearer = spent + inner * inner + d_hi_[at(i)];
-                if (dearer + rest_[at(i)] <= limit) {
-                    const double gap = hi_[at(i)] - lo_[at(i)];
-                    const double* column = r_.data() + i * n_;
-                    for (Index q = 0; q < i; ++q) below[q] = t[q] + column[q] * gap;
-                    set_[at(k)] ^= 1;
-                    descend(i, depth + 1, dearer, tau, visit);
-                    set_[at(k)] ^= 1;
-                    if (!is_going_) return;
-                }
-            }
-            if (forced_[at(i)] == dear) return;
+        double* before = before_.data() + depth * n_;  // spent on what is dearer than each level
+        Index i = level - 1;
+        for (; i >= 0; --i) {  // the cheap value everywhere, as far as that fits
+            before[i] = spent;
+            if (forced_[at(i)] == dear) break;
             const double inner = t[i] + r_(i, i) * lo_[at(i)];
             spent += inner * inner + d_lo_[at(i)];
-            if (spent + rest_[at(i)] > limit) return;
+            if (spent + rest_[at(i)] > tau + doubt(tau)) break;
         }
-        // where rounding could tip the balance, and wherever scores are ranked, the one routine decides
-        const double score = ranked_ || spent > tau - doubt(tau) ? score_of(set_.data()) : spent;
-        if (score <= tau) is_going_ = visit(set_.data(), score);
+        if (i < 0) {
+            // where rounding could tip the balance, and wherever scores are ranked, the one routine decides
+            const double score = ranked_ || spent > tau - doubt(tau) ? score_of(set_.data()) : spent;
+            if (score <= tau) is_going_ = visit(set_.data(), score);
+            if (!is_going_) return;
+            i = 0;
+        }
+        for (; i < level; ++i) {  // then one dear value, the least dear first: where tau falls, it falls early
+            if (forced_[at(i)] == cheap) continue;
+            if (skips_even_ && forced_[at(i)] == free && hi_[at(i)] == lo_[at(i)]) continue;
+            const double inner = t[i] + r_(i, i) * hi_[at(i)];
+            const double dearer = before[i] + inner * inner + d_hi_[at(i)];
+            if (dearer + rest_[at(i)] > tau + doubt(tau)) continue;
+            const Index k = order_[at(i)];
+            const double gap = hi_[at(i)] - lo_[at(i)];
+            const double* column = r_.data() + i * n_;
+            for (Index q = 0; q < i; ++q) below[q] = t[q] + column[q] * gap;
+            set_[at(k)] ^= 1;
+            descend(i, depth + 1, dearer, tau, visit);
+            set_[at(k)] ^= 1;
+            if (!is_going_) return;
+        }
     }
 
     const QuadraticForm form_;
     Index n_;
     Eigen::MatrixXd m_, r_;
     Eigen::LLT<Eigen::MatrixXd, Eigen::Upper> factor_;
-    std::vector<double> sums_, lo_, hi_, d_lo_, d_hi_, rest_, errors_, p_;
+    std::vector<double> sums_, before_, lo_, hi_, d_lo_, d_hi_, rest_, errors_, p_;
     std::vector<Index> order_, level_of_;
-    std::vector<std::uint8_t> forced_, cheap_, set_;
+    std::vector<std::uint8_t> forced_, cheap_, set_, seen_;
     double noise_ = 0.0;
     bool is_going_ = true, ranked_ = false, skips_even_ = false;
 };
-
-namespace quadratic {
-
-/// body(search, i) for every row of dense probabilities, the search loaded with it.
-template <class Body>
-void for_each_search(const Scores& scores, Index n_rows, const QuadraticForm& form, const Team& team, Body&& body) {
-    std::vector<FlipSearch> searches(static_cast<std::size_t>(team.n_threads), FlipSearch(form));
-    const auto& dense = std::get<DenseScores>(scores);
-    for_each_range(n_rows, 1, team, [&](Index i, Index end, int thread) {
-        DenseReader reader(dense);
-        reader.load(i, end);
-        FlipSearch& search = searches[static_cast<std::size_t>(thread)];
-        search.load(reader.row(i).p);
-        body(search, i);
-    });
-}
 
 /// Scores of given label sets.
 inline void score_sets(const Cells& cells, const QuadraticForm& form, const Team& whole, double* out) {
@@ -227,100 +274,5 @@ inline void score_sets(const Cells& cells, const QuadraticForm& form, const Team
         out[i] = form.score(errors.data());
     });
 }
-
-/// The best set of each row and its score; and the score of the best set that contradicts it in each label.
-inline void best_sets(const Scores& scores, Index n_rows, const QuadraticForm& form, const Team& team,
-                      std::uint8_t* best, double* score, double* flipped) {
-    const Index n = form.n_labels;
-    for_each_search(scores, n_rows, form, team, [&](FlipSearch& search, Index i) {
-        std::uint8_t* set = best + i * n;
-        score[i] = search.minimise(set);
-        if (!flipped) return;
-        std::vector<std::uint8_t> other(static_cast<std::size_t>(n));
-        for (Index k = 0; k < n; ++k) {
-            search.force(k, !set[k]);
-            flipped[i * n + k] = search.minimise(other.data());
-            search.release(k);
-        }
-    });
-}
-
-/// Of each label 0 (in no set within the row's threshold), 1 (in all), 2 (in some; also where there is no set).
-inline void project(const Scores& scores, Index n_rows, const QuadraticForm& form, const double* thresholds,
-                    const Team& team, std::uint8_t* out) {
-    const Index n = form.n_labels;
-    for_each_search(scores, n_rows, form, team, [&](FlipSearch& search, Index i) {
-        std::vector<std::uint8_t> seen(static_cast<std::size_t>(2 * n), 0);
-        double tau = thresholds[i];
-        const auto find = [&] {
-            search.walk(tau, [&](const std::uint8_t* set, double) {
-                for (Index k = 0; k < n; ++k) seen[static_cast<std::size_t>(2 * k + set[k])] = 1;
-                return false;
-            });
-        };
-        if (std::isinf(tau)) {
-            std::fill(out + i * n, out + (i + 1) * n, std::uint8_t{2});
-            return;
-        }
-        find();
-        for (Index k = 0; k < n; ++k)
-            for (int value = 0; value < 2; ++value)
-                if (!seen[static_cast<std::size_t>(2 * k + value)]) {
-                    search.force(k, value);
-                    find();
-                    search.release(k);
-                }
-        for (Index k = 0; k < n; ++k) {
-            const bool zero = seen[static_cast<std::size_t>(2 * k)], one = seen[static_cast<std::size_t>(2 * k + 1)];
-            out[i * n + k] = zero == one ? 2 : one;
-        }
-    });
-}
-
-/// Numbers of sets within each row's threshold: exactly up to `most`, beyond that bounds.
-inline std::vector<SizeBound> count_regions(const Scores& scores, Index n_rows, const QuadraticForm& form,
-                                            const double* thresholds, Index most, const CountLimits& limits,
-                                            const Team& team) {
-    std::vector<SizeBound> sizes(static_cast<std::size_t>(n_rows));
-    for_each_search(scores, n_rows, form, team, [&](FlipSearch& search, Index i) {
-        SizeBound& size = sizes[static_cast<std::size_t>(i)];
-        double tau = thresholds[i];
-        if (std::isinf(tau)) {
-            if (tau > 0) size.lower = size.upper = BigCount::power_of_two(form.n_labels);
-            return;
-        }
-        Index n = 0;
-        bool is_complete = true;
-        search.walk(tau, [&](const std::uint8_t*, double) {
-            if (n == most) return is_complete = false;
-            ++n;
-            return true;
-        });
-        size.lower = size.upper = BigCount(static_cast<std::uint64_t>(n));
-        if (!is_complete) {
-            size.lower = BigCount(static_cast<std::uint64_t>(n + 1));
-            size.upper = search.upper_bound(tau, limits);
-        }
-    });
-    return sizes;
-}
-
-/// The sets of one row within a threshold, up to `most` of them, one byte for each label, and their scores.
-inline void list_sets(const Scores& scores, const QuadraticForm& form, double threshold, Index most,
-                      std::vector<std::uint8_t>& sets, std::vector<double>& found) {
-    for_each_search(scores, 1, form, Team{}, [&](FlipSearch& search, Index) {
-        search.walk(
-            threshold,
-            [&](const std::uint8_t* set, double score) {
-                if (static_cast<Index>(found.size()) == most) return false;
-                sets.insert(sets.end(), set, set + form.n_labels);
-                found.push_back(score);
-                return true;
-            },
-            true);
-    });
-}
-
-}  // namespace quadratic
 
 }  // namespace mlkit::conformal

@@ -20,98 +20,154 @@ enum class Risk { fnr, miscoverage, fp };
 struct Jump {
     double p;
     std::int32_t example;
-    std::int32_t unused = 0;
     std::int64_t units;
 };
 
-/// Sorts by ascending p >= 0, equal ones left in their order: such doubles order as their bit patterns do, eleven bits
-/// at a time.
-inline void sort_jumps(std::vector<Jump>& jumps) {
-    constexpr std::size_t few = 2048;
-    if (jumps.size() < few) {
-        std::stable_sort(jumps.begin(), jumps.end(), [](const Jump& a, const Jump& b) { return a.p < b.p; });
+/// All jumps by ascending probability, equal ones in the order of examples, in groups of one probability each.
+struct RiskSteps {
+    std::vector<double> thresholds;      ///< of the groups; the last is infinite
+    std::vector<std::int64_t> passed;    ///< units of the groups before each threshold
+    std::vector<Index> ends;             ///< of each group among the jumps
+    std::vector<std::int32_t> examples;  ///< of the jumps
+    std::vector<std::int64_t> units;
+};
+
+namespace detail {
+
+/// A sort key and where it came from.
+struct Place {
+    std::uint64_t key;
+    Index at;
+};
+
+/// Sorts by ascending key, equal ones left in their order: by the upper 33 bits of the keys, eleven at a time; the few
+/// keys that agree in all of those are compared.
+inline void sort_places(std::vector<Place>& places) {
+    const auto by_key = [](const Place& a, const Place& b) { return a.key < b.key; };
+    constexpr std::size_t few = 1024;
+    if (places.size() < few) {
+        std::stable_sort(places.begin(), places.end(), by_key);
         return;
     }
-    constexpr int width = 11, n_passes = 6;
+    constexpr int width = 11, n_passes = 3, below = 64 - width * n_passes;
     constexpr std::size_t n_digits = std::size_t{1} << width;
-    const auto digit = [](const Jump& jump, int pass) {
-        return static_cast<std::size_t>(fixed_point::bits(jump.p) >> (width * pass)) & (n_digits - 1);
+    const auto digit = [](const Place& place, int pass) {
+        return static_cast<std::size_t>(place.key >> (below + width * pass)) & (n_digits - 1);
     };
     std::vector<std::size_t> starts(n_digits * n_passes, 0);
-    for (const Jump& jump : jumps)
-        for (int pass = 0; pass < n_passes; ++pass) ++starts[n_digits * pass + digit(jump, pass)];
-    std::vector<Jump> other(jumps.size());
+    for (const Place& place : places)
+        for (int pass = 0; pass < n_passes; ++pass) ++starts[n_digits * pass + digit(place, pass)];
+    std::vector<Place> other(places.size());
     for (int pass = 0; pass < n_passes; ++pass) {
         std::size_t* start = starts.data() + n_digits * pass;
         std::size_t sum = 0;
-        bool is_one_digit = false;
         for (std::size_t d = 0; d < n_digits; ++d) {
-            is_one_digit = is_one_digit || start[d] == jumps.size();
             const std::size_t count = start[d];
             start[d] = sum;
             sum += count;
         }
-        if (is_one_digit) continue;
-        for (const Jump& jump : jumps) other[start[digit(jump, pass)]++] = jump;
-        jumps.swap(other);
+        for (const Place& place : places) other[start[digit(place, pass)]++] = place;
+        places.swap(other);
+    }
+    for (std::size_t begin = 0, end = 0; begin < places.size(); begin = end) {
+        bool is_sorted = true;
+        for (end = begin + 1; end < places.size() && (places[end].key >> below) == (places[begin].key >> below); ++end)
+            is_sorted = is_sorted && places[end - 1].key <= places[end].key;
+        if (!is_sorted)
+            std::stable_sort(places.begin() + static_cast<std::ptrdiff_t>(begin),
+                             places.begin() + static_cast<std::ptrdiff_t>(end), by_key);
     }
 }
 
-/// Jumps by ascending probability; equal ones in the order of examples. Unknown cells count for nothing.
-inline std::vector<Jump> risk_jumps(const Cells& cells, Risk risk, const Team& whole) {
-    const Team team = whole.for_work(cells.n_read());
-    std::vector<std::vector<Jump>> found(static_cast<std::size_t>(cells.labels.n_rows));
-    std::vector<std::vector<double>> scratch(static_cast<std::size_t>(team.n_threads));
+/// The jumps of one row of probabilities; `scratch` is memory.
+template <class Row, class Take>
+void jumps_of_row(const Cells& cells, Risk risk, const LabelRow& labels, const Row& row, std::vector<double>& scratch,
+                  Take&& take) {
     constexpr double one = 0x1p40;
-    for_each_row(cells, team, [&](int thread, Index i, const LabelRow& labels, const auto& row) {
-        auto& jumps = found[static_cast<std::size_t>(i)];
-        const auto example = static_cast<std::int32_t>(i);
-        if (risk == Risk::fp) {
-            Index stored = 0;
-            std::vector<double>& wrong = scratch[static_cast<std::size_t>(thread)];
-            wrong.clear();
-            for (Index at = 0; at < row.size; ++at) {
-                std::int32_t label = static_cast<std::int32_t>(at);
-                if constexpr (std::is_same_v<std::decay_t<decltype(row)>, SparseRow>) label = row.labels[at];
-                while (stored < labels.size && labels.labels[stored] < label) ++stored;
-                const bool is_stored = stored < labels.size && labels.labels[stored] == label;
-                const bool is_negative = is_stored ? labels.value(stored) == 0 : cells.background_is_negative();
-                if (is_negative && row.p[at] > 0.0) wrong.push_back(row.p[at]);  // what has p = 0 is never included
-            }
-            std::sort(wrong.begin(), wrong.end(), std::greater<>());
-            const double n_labels = static_cast<double>(cells.labels.n_labels);
-            std::int64_t before = 0;
-            for (std::size_t m = 0; m < wrong.size(); ++m) {
-                const std::int64_t after = std::llround(static_cast<double>(m + 1) / n_labels * one);
-                jumps.push_back({wrong[m], example, 0, after - before});
-                before = after;
-            }
-            return;
-        }
-        std::vector<double>& right = scratch[static_cast<std::size_t>(thread)];
-        right.clear();
-        for_each_stored_label(labels, row, [&](std::int32_t, int given, double p) {
-            if (given == 1) right.push_back(p + 0.0);  // no negative zeros
-        });
-        if (right.empty()) return;
-        std::sort(right.begin(), right.end());
-        if (risk == Risk::miscoverage) {
-            jumps.push_back({right.front(), example, 0, static_cast<std::int64_t>(one)});
-            return;
-        }
-        jumps.reserve(right.size());
-        const double size = static_cast<double>(right.size());
+    scratch.clear();
+    const auto take_shares = [&](double whole) {  // so that all of them add up to exactly their share of 1
         std::int64_t before = 0;
-        for (std::size_t m = 0; m < right.size(); ++m) {  // so that missing all of them costs exactly 1
-            const std::int64_t after = std::llround(static_cast<double>(m + 1) / size * one);
-            jumps.push_back({right[m], example, 0, after - before});
+        for (std::size_t m = 0; m < scratch.size(); ++m) {
+            const auto after = static_cast<std::int64_t>(static_cast<double>(m + 1) / whole * one + 0.5);
+            take(scratch[m], after - before);
             before = after;
         }
+    };
+    if (risk == Risk::fp) {
+        Index stored = 0;
+        for (Index at = 0; at < row.size; ++at) {
+            std::int32_t label = static_cast<std::int32_t>(at);
+            if constexpr (std::is_same_v<std::decay_t<Row>, SparseRow>) label = row.labels[at];
+            while (stored < labels.size && labels.labels[stored] < label) ++stored;
+            const bool is_stored = stored < labels.size && labels.labels[stored] == label;
+            const bool is_negative = is_stored ? labels.value(stored) == 0 : cells.background_is_negative();
+            if (is_negative && row.p[at] > 0.0) scratch.push_back(row.p[at]);  // what has p = 0 is never included
+        }
+        std::sort(scratch.begin(), scratch.end(), std::greater<>());
+        take_shares(static_cast<double>(cells.labels.n_labels));
+        return;
+    }
+    for_each_stored_label(labels, row, [&](std::int32_t, int given, double p) {
+        if (given == 1) scratch.push_back(p + 0.0);  // no negative zeros
     });
+    if (scratch.empty()) return;
+    if (risk == Risk::miscoverage) {
+        take(*std::min_element(scratch.begin(), scratch.end()), static_cast<std::int64_t>(one));
+        return;
+    }
+    if (scratch.size() > 1) std::sort(scratch.begin(), scratch.end());
+    take_shares(static_cast<double>(scratch.size()));
+}
+
+}  // namespace detail
+
+/// Unknown cells count for nothing.
+inline RiskSteps risk_steps(const Cells& cells, Risk risk, const Team& whole) {
+    const Team team = whole.for_work(cells.n_read());
+    const Index tile_rows = cells.tile_rows();
+    std::vector<std::vector<Jump>> found(static_cast<std::size_t>((cells.labels.n_rows + tile_rows - 1) / tile_rows));
+    std::vector<std::vector<double>> scratch(static_cast<std::size_t>(team.n_threads));
+    for_each_tile(cells, team, [&](int thread, Index begin, Index end, const auto& rows) {
+        auto& jumps = found[static_cast<std::size_t>(begin / tile_rows)];
+        for (Index i = begin; i < end; ++i)
+            detail::jumps_of_row(
+                cells, risk, cells.labels.row(i), rows.row(i), scratch[static_cast<std::size_t>(thread)],
+                [&](double p, std::int64_t units) { jumps.push_back({p, static_cast<std::int32_t>(i), units}); });
+    });
+    std::size_t n = 0;
+    for (const auto& jumps : found) n += jumps.size();
     std::vector<Jump> all;
-    for (auto& jumps : found) all.insert(all.end(), jumps.begin(), jumps.end());
-    sort_jumps(all);
-    return all;
+    std::vector<detail::Place> places;
+    all.reserve(n);
+    places.reserve(n);
+    for (const auto& jumps : found)
+        for (const Jump& jump : jumps) {  // doubles >= 0 order as their bit patterns do
+            places.push_back({fixed_point::bits(jump.p), static_cast<Index>(all.size())});
+            all.push_back(jump);
+        }
+    detail::sort_places(places);
+    RiskSteps steps;
+    steps.thresholds.reserve(n + 1);
+    steps.passed.reserve(n + 1);
+    steps.ends.reserve(n);
+    steps.examples.resize(n);
+    steps.units.resize(n);
+    std::int64_t sum = 0;
+    for (std::size_t k = 0; k < n; ++k) {
+        const Jump& jump = all[static_cast<std::size_t>(places[k].at)];
+        if (k == 0 || places[k].key != places[k - 1].key) {
+            if (k) steps.ends.push_back(static_cast<Index>(k));
+            steps.thresholds.push_back(jump.p);
+            steps.passed.push_back(sum);
+        }
+        steps.examples[k] = jump.example;
+        steps.units[k] = jump.units;
+        sum += jump.units;
+    }
+    if (n) steps.ends.push_back(static_cast<Index>(n));
+    steps.thresholds.push_back(std::numeric_limits<double>::infinity());
+    steps.passed.push_back(sum);
+    return steps;
 }
 
 /// Sums over the examples of the share of wrong labels in {k : p_k >= t} (0 when the set is empty), for each threshold

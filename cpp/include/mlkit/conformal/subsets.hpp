@@ -136,20 +136,26 @@ void walk_bits(const Cost* costs, const std::uint64_t* bits, std::int32_t first,
     }
 }
 
-inline std::uint64_t walk_count(const Cost* costs, std::int32_t first, std::int32_t n, Cost rest) {
-    std::uint64_t count = 0;
-    for (std::int32_t j = first; j < n && costs[j] <= rest; ++j) {
-        ++count;
-        if (j + 1 < n && costs[j + 1] <= rest - costs[j]) count += walk_count(costs, j + 1, n, rest - costs[j]);
+/// Non-empty subsets of costs[first..end) within `rest`, where each of these elements fits alone; gives up above
+/// `most`. An element is extended while the next one fits beside it; those after it stand alone and are counted at
+/// once.
+inline std::uint64_t walk_count(const Cost* costs, std::int32_t first, std::int32_t end, Cost rest,
+                                std::uint64_t most) {
+    auto count = static_cast<std::uint64_t>(end - first);
+    for (std::int32_t j = first, fits = end; j + 1 < end && costs[j + 1] <= rest - costs[j] && count <= most; ++j) {
+        while (costs[fits - 1] > rest - costs[j]) --fits;  // what fits beside an element shrinks from one to the next
+        count += walk_count(costs, j + 1, fits, rest - costs[j], most);
     }
     return count;
 }
 
 }  // namespace detail
 
-/// Number of subsets within a budget >= 0, one by one: for checks and for small regions.
-inline std::uint64_t count_one_by_one(const std::vector<Cost>& costs, Cost budget) {
-    return 1 + detail::walk_count(costs.data(), 0, static_cast<std::int32_t>(costs.size()), budget);
+/// Number of subsets of ascending costs within a budget >= 0, by walking; some number above `most` where there are
+/// more.
+inline std::uint64_t count_one_by_one(const std::vector<Cost>& costs, Cost budget, std::uint64_t most) {
+    const auto end = std::upper_bound(costs.begin(), costs.end(), budget) - costs.begin();
+    return 1 + detail::walk_count(costs.data(), 0, static_cast<std::int32_t>(end), budget, most);
 }
 
 /// The first `most` label sets of at most 64 labels as bit patterns, depth-first; `bits` are the labels' bits in the
