@@ -8,10 +8,10 @@ from typing import Any
 
 from mlkit._cli import text
 from mlkit._cli.errors import InputError, as_options, bad_input
-from mlkit._cli.inputs import find_files, read_matrices
+from mlkit._cli.inputs import Files, Matrices, find_files, read_matrices
 from mlkit._cli.reading import width_of
 from mlkit._cli.rule_files import read_hierarchy, read_rules
-from mlkit._cli.sources import Source, check_folder
+from mlkit._cli.sources import check_folder
 from mlkit._cli.tables import Table
 from mlkit._cli.unknown import read_mask
 
@@ -24,6 +24,8 @@ def run(args: argparse.Namespace) -> None:
     with bad_input():
         _check_values(args)
     folder = None if args.out is None else check_folder("--out", args.out)
+    if args.checkpoint is not None:
+        check_folder("--checkpoint", args.checkpoint)
     ids_from = "--ids" if args.ids else "--id-column" if args.id_column else "the index of a table"
     with bad_input(ids=ids_from), warnings.catch_warnings():
         warnings.simplefilter("ignore", LabelQualityWarning)  # the audit says the same under "Trust"
@@ -36,6 +38,7 @@ def run(args: argparse.Namespace) -> None:
             from_logits=args.from_logits,
             force=args.force,
             max_memory=args.max_memory,
+            checkpoint=args.checkpoint,
             n_jobs=args.jobs,
             progress=args.progress,
         )
@@ -89,23 +92,25 @@ def _read(args: argparse.Namespace) -> dict[str, Any]:
         "unknown": read.unknown,
         "trusted": None if trusted is None else read_mask(trusted, read.table, files.tables),
         "fold_ids": files.list_of("folds"),
-        **_read_rules(files.sources["hierarchy"], files.sources["rules"], read.table, read.names),
+        **_read_rules(files, read),
     }
 
 
-def _read_rules(hierarchy: Source | None, rules: Source | None, labels: Any, names: Any) -> dict[str, Any]:
+def _read_rules(files: Files, read: Matrices) -> dict[str, Any]:
     """What must hold between the labels, judged against their number and names."""
     from mlkit._validation.frames import frame_names
     from mlkit._validation.params import check_label_names
 
-    width = width_of(labels)
+    hierarchy, rules = files.sources["hierarchy"], files.sources["rules"]
+    width = width_of(read.table)
     if width is None or (hierarchy is None and rules is None):  # labels without a width are refused by the audit
         return {}
+    names = read.names
     if names is not None:
         with bad_input():
             names = check_label_names(names, width)
-    elif isinstance(labels, Table):
-        names = frame_names("labels", labels.frame)
+    elif isinstance(read.table, Table):
+        names = frame_names("labels", read.table.frame)
     return {
         "hierarchy": None if hierarchy is None else read_hierarchy(hierarchy, width, names),
         "rules": None if rules is None else read_rules(rules, width, names),

@@ -25,7 +25,7 @@ from mlkit.quality._gathered import GatheredColumns
 from mlkit.quality._recalibration import Recalibration, Seen, TalliedRecalibration, mapped_cells
 from mlkit.quality._tally import TalliedCells, Tally
 from mlkit.quality._trusted import Trusted, check_trusted
-from mlkit.quality.state import LabelQualityState
+from mlkit.quality.state import LabelQualityState, own_ids
 
 if TYPE_CHECKING:
     from mlkit.quality.label_audit import LabelAudit
@@ -54,14 +54,16 @@ def audit_batches(
     with _placed(0, 0):
         names = _names(head) if options["label_names"] is None else options["label_names"]
     state = LabelQualityState(_width(head), **{**options, "label_names": names})
+    first_pass = itertools.chain([head], batches)
+    del head, batches  # nothing holds a batch that has been worked on
     sums = None if folds is None else FoldSums(folds, state.n_labels)
     kept = None if checkpoint is None else Checkpoint(checkpoint, _settings(state, source, folds, options))
     try:
         if kept is not None:
             kept.restore(state, sums)
         if state._thresholds is None:
-            _find_thresholds(state, itertools.chain([head], batches), sums, kept)
-        del batches, head
+            _find_thresholds(state, first_pass, sums, kept)
+        del first_pass
 
         next(under_way)
         _find_issues(state, source, kept, sums)
@@ -119,7 +121,7 @@ def _find_issues(state: LabelQualityState, source: Source, kept: Checkpoint | No
             cells = state._read(batch.labels, batch.pred_probs, batch.unknown)
             state._check_ids(batch.ids)
             if kept is not None and kept.has_seen(cells):
-                state._findings.name(number, batch.ids)
+                state._findings.name(number, own_ids(batch.ids, cells.shape[0]))
             else:
                 state._search(cells, batch.ids, first_row)
         if kept is not None:

@@ -358,10 +358,10 @@ class LabelQualityState:
     def _search(self, cells: Cells, ids: Any, first_row: int) -> None:
         """Look for issues in cells that have been judged."""
         assert self._thresholds is not None
-        own_ids = None if ids is None else check_ids(ids, cells.shape[0]).copy()
+        names = own_ids(ids, cells.shape[0])
         if self._learns_late:
             self._tally.add(cells)
-        self._findings.add(cells, self.filter_by, self._thresholds, first_row, own_ids)
+        self._findings.add(cells, self.filter_by, self._thresholds, first_row, names)
         self._has_ids = ids is not None
 
     def _read(self, labels: Any, pred_probs: Any, unknown: Any) -> Cells:
@@ -410,3 +410,8 @@ class LabelQualityState:
     def __repr__(self) -> str:
         stage = "issues" if self._thresholds is not None else "thresholds"
         return f"LabelQualityState({self.n_labels} labels, {self.n_rows_:,} examples seen for the {stage})"
+
+
+def own_ids(ids: Any, n_rows: int) -> NDArray[Any] | None:
+    """A copy of a batch's ids, judged."""
+    return None if ids is None else check_ids(ids, n_rows).copy()
