@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import sys
 
 import numpy as np
@@ -179,6 +180,21 @@ def test_any_size_is_drawn(shape):
         for ax in (report.plot_pr(), report.plot_roc(), report.plot_reliability(), report.plot_labels("roc_auc")):
             render(ax)
         pyplot.close("all")
+
+
+@pytest.mark.parametrize("form", ["dense", "csr"])
+def test_a_report_can_be_sent_and_drawn_elsewhere(form):
+    truth, score = problem()
+    truth, score = (as_csr(truth), as_csr(score)) if form == "csr" else (truth, score)
+    report = mlkit.evaluate(truth, score, sample_weight=np.arange(1, 501), n_boot=5)
+    again = pickle.loads(pickle.dumps(report))
+    assert again.to_json() == report.to_json()
+    for name in ("plot_pr", "plot_roc"):
+        mine, theirs = (lines(getattr(r, name)()) for r in (report, again))
+        assert mine.keys() == theirs.keys()
+        assert all((mine[key] == theirs[key]).all() for key in mine)
+    render(again.plot_reliability())
+    assert (report.compare(again)["p_value"] == 1).all()
 
 
 def test_axes_of_the_caller_are_used():

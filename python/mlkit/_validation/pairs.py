@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -115,6 +115,7 @@ class Scored:
     weights: Weights | None
     n_threads: int
     in_unit: bool  # all scores are in [0, 1]
+    clips: bool = False  # what rounding has put beyond them counts as 0 and 1
 
     @property
     def is_sparse(self) -> bool:
@@ -129,6 +130,10 @@ class Scored:
         """The two views that every kernel takes first."""
         return self.truth._core, self.scores
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        parts = (self.truth, np.asarray(self.array), self.rows, self.weights, self.n_threads, self.in_unit, self.clips)
+        return scored_of, parts
+
     def csr(self) -> Any:
         """Sparse scores as a SciPy matrix, half precision widened."""
         from scipy.sparse import csr_array
@@ -137,6 +142,23 @@ class Scored:
             raise TypeError("dense scores have no compressed rows")
         data = self.array.astype(np.float32) if self.array.dtype == np.float16 else self.array
         return csr_array((data, self.rows[1], self.rows[0]), shape=self.shape)
+
+
+def scored_of(
+    truth: LabelMatrix,
+    array: NDArray[Any],
+    rows: tuple[NDArray[np.int64], NDArray[np.int32]] | None,
+    weights: Weights | None,
+    n_threads: int,
+    in_unit: bool,
+    clips: bool,
+) -> Scored:
+    """Canonical parts with the kernels' view of them."""
+    if rows is None:
+        view = _core.labels.Scores(array, clips)
+    else:
+        view = _core.labels.Scores(*rows, array, truth.shape[1], clips)
+    return Scored(truth, array, rows, view, weights, n_threads, in_unit, clips)
 
 
 def check_weights(sample_weight: Any, n_rows: int) -> Weights | None:
@@ -279,14 +301,10 @@ def check_scored(
         indptr, indices, array = canonical_rows("y_score", values, n_threads)
         rows = indptr, indices
 
-    def view(clip: bool) -> _core.labels.Scores:
-        if rows is None:
-            return _core.labels.Scores(array, clip)
-        return _core.labels.Scores(*rows, array, truth.shape[1], clip)
-
-    scores = view(False)
+    weights = check_weights(sample_weight, truth.shape[0])
+    scored = scored_of(truth, array, rows, weights, n_threads, probabilities, False)
     low, high = (-TOLERANCE, 1 + TOLERANCE) if probabilities else (-np.inf, np.inf)
-    seen = _core.labels.scan_scores(scores, low, high, n_threads)
+    seen = _core.labels.scan_scores(scored.scores, low, high, n_threads)
     if seen["n_nan"]:
         row, label = seen["nan"]
         raise ValueError(
@@ -299,10 +317,9 @@ def check_scored(
             f"y_score: expected probabilities in [0, 1], got values from {seen['min']:.3g} to {seen['max']:.3g} "
             f"(first at row {row}, {label_text(label, truth.label_names)}; of logits pass scipy.special.expit(y_score))"
         )
-    if probabilities and seen["n_outside"]:
-        scores = view(True)
-    weights = check_weights(sample_weight, truth.shape[0])
-    return Scored(truth, array, rows, scores, weights, n_threads, not seen["n_outside"] or probabilities)
+    if probabilities:
+        return scored_of(truth, array, rows, weights, n_threads, True, clips=bool(seen["n_outside"]))
+    return replace(scored, in_unit=not seen["n_outside"])
 
 
 def check_groups(groups: Any, n_rows: int) -> NDArray[np.int64] | None:

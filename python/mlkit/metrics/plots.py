@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mlkit import _core
 from mlkit._plotting import BLUE, DARK, PLAIN, VERMILION, legend_above, new_axes, short_name, tidy
-from mlkit._validation.pairs import Scored
+from mlkit._validation.pairs import Scored, scored_of
 from mlkit._validation.params import check_choice, check_integer
 from mlkit.metrics._averages import Floats
 from mlkit.metrics._bins import bin_cells
@@ -203,14 +203,11 @@ def curve_points(cells: Scored, label: int | None) -> Floats:
 def one_label(cells: Scored, label: int) -> Scored:
     """The same rows with one label alone."""
     truth = cells.truth._take_labels(np.array([label]))
-    if cells.rows is None:
-        array, rows = cells.array[:, label : label + 1], None
-        scores = _core.labels.Scores(array, False)
-    else:
+    array, rows = cells.array[:, label : label + 1] if cells.rows is None else cells.array, None
+    if cells.rows is not None:
         column = cells.csr()[:, [label]].tocsr()
         array, rows = column.data, (column.indptr.astype(np.int64), column.indices.astype(np.int32))
-        scores = _core.labels.Scores(*rows, array, 1, False)
-    return Scored(truth, array, rows, scores, cells.weights, cells.n_threads, cells.in_unit)
+    return scored_of(truth, array, rows, cells.weights, cells.n_threads, cells.in_unit, cells.clips)
 
 
 def decimated(n: int) -> NDArray[np.int64]:
