@@ -1,11 +1,13 @@
-"""Race `mlkit.metrics` against scikit-learn and against one compiled pass over the scores, in one run on the same data.
+"""Race `mlkit.metrics` against scikit-learn and against one compiled pass over the scores, in one run on the same data;
+against torchmetrics, napkinXC and xCOLUMNs, too, where they are installed.
 
     python benchmarks/metrics.py                  # all cases; scikit-learn takes minutes
     python benchmarks/metrics.py --only imdb      # cases whose name contains this
-    python benchmarks/metrics.py --no-peer        # without scikit-learn
+    python benchmarks/metrics.py --no-peer        # without other libraries
 
-Every number is compared (1e-12). Medians of several runs, one for calls over ten seconds. The floor is NumPy's sum of
-the scores. The case "imdb" has the size of that data set with made-up scores.
+Every number is compared (with scikit-learn to 1e-12). Medians of several runs, one for calls over ten seconds. The
+floor is NumPy's sum of the scores, for set metrics that of truth and prediction. The case "imdb" has the size of that
+data set with made-up scores. At 1M x 100 scikit-learn's loops over rows are left out (LRAP, AP of rows and nDCG).
 """
 
 from __future__ import annotations
@@ -17,7 +19,9 @@ import platform
 import statistics
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -30,6 +34,17 @@ from mlkit import metrics
 
 DENSE = (("20k x 1000", 20_000, 1_000), ("imdb 120919 x 28", 120_919, 28), ("1M x 100", 1_000_000, 100))
 SPARSE = (("sparse 200k x 100k", 200_000, 100_000),)
+SETS = {
+    "f1_micro",
+    "f1_macro",
+    "f1_samples",
+    "precision_macro",
+    "recall_macro",
+    "jaccard_samples",
+    "hamming_loss",
+    "accuracy",
+}
+ROW_LOOPS = {"lrap", "average_precision_samples", "ndcg"}  # take scikit-learn hours on a million rows
 
 
 def make_dense(n: int, n_labels: int) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
@@ -96,19 +111,64 @@ def calls(y: Any, s: Any, p: Any) -> dict[str, Callable[[Any], float]]:
     }
 
 
+def other_peers(y: Any, s: Any, p: Any) -> Iterator[tuple[str, str, Callable[[], Any], Callable[[], Any], float]]:
+    """Library, measure, our call, its call, and how far they may differ (single precision, an added epsilon)."""
+    ours = {name: partial(call, metrics) for name, call in calls(y, s, p).items()}
+    ours["precision_at_5"] = lambda: metrics.precision_at_k(y, s, 5)
+    if find_spec("torchmetrics"):
+        import torch
+        import torchmetrics.functional.classification as tm
+
+        of = torch.from_numpy(s), torch.from_numpy(y), y.shape[1]
+        for name, theirs, most in (
+            ("f1_macro", tm.multilabel_f1_score, 1e-6),
+            ("lrap", tm.multilabel_ranking_average_precision, 1e-5),
+            ("coverage_error", tm.multilabel_coverage_error, 1e-3),
+            ("ranking_loss", tm.multilabel_ranking_loss, 1e-5),
+        ):
+            yield "torchmetrics", name, ours[name], partial(theirs, *of), most
+    if find_spec("napkinxc"):
+        import napkinxc.metrics as nx
+
+        name = "precision_at_5"
+        yield "napkinXC", name, ours[name], lambda: nx.precision_at_k(y, s, k=5)[-1], 1e-6
+    if find_spec("xcolumns"):
+        import xcolumns.metrics as xm
+        from xcolumns.weighted_prediction import predict_top_k
+
+        name = "precision_at_5"
+        yield "xCOLUMNs", name, ours[name], lambda: xm.precision_at_k(y, predict_top_k(s, 5), k=5), 1e-6
+        yield "xCOLUMNs", "f1_macro", ours["f1_macro"], lambda: xm.macro_f1_score(y, p), 1e-4
+
+
+def race_others(y: Any, s: Any, p: Any) -> None:
+    lines = []
+    for library, name, ours, theirs, most in other_peers(y, s, p):
+        difference = abs(ours() - float(theirs()))
+        assert difference <= most, (library, name, ours(), theirs())
+        mine, seconds = median_time(ours), median_time(theirs)
+        lines.append(f"| {library} | {name} | {mine:.4f} | {seconds:.3f} | {seconds / mine:.0f} | {difference:.0e} |")
+    if lines:
+        print("\n| library | measure | mlkit s | its s | faster | difference |\n|---|---|---|---|---|---|")
+        print("\n".join(lines), flush=True)
+
+
 def race_dense(name: str, n: int, n_labels: int, with_peer: bool) -> None:
     y, s = make_dense(n, n_labels)
     p = (s >= 0.5).astype(np.int8)
     floor = median_time(lambda: s.sum(dtype=np.float64))
-    print(f"\n## {name}: {100 * y.mean():.2f} % positives, one pass {1000 * floor:.1f} ms\n")
+    set_floor = median_time(lambda: (y.sum(), p.sum()))
+    print(
+        f"\n## {name}: {100 * y.mean():.2f} % positives, one pass {1000 * floor:.1f} ms (sets {1000 * set_floor:.1f})\n"
+    )
     print("| measure | mlkit s | x pass | scikit-learn s | faster | difference |\n|---|---|---|---|---|---|")
     total, worst = 0.0, 0.0
     values = {}
     for key, call in calls(y, s, p).items():
         ours = median_time(lambda call=call: call(metrics))
         values[key] = call(metrics)
-        line = f"| {key} | {ours:.4f} | {ours / floor:.1f} |"
-        if with_peer:
+        line = f"| {key} | {ours:.4f} | {ours / (set_floor if key in SETS else floor):.1f} |"
+        if with_peer and not (key in ROW_LOOPS and n >= 1_000_000):
             begin = time.perf_counter()
             expected = call(peer)
             theirs = time.perf_counter() - begin
@@ -130,6 +190,8 @@ def race_dense(name: str, n: int, n_labels: int, with_peer: bool) -> None:
             print(
                 line + (f" {total:.1f} (sum) | {total / seconds:.0f} | {worst:.0e} |" if with_peer else ""), flush=True
             )
+    if with_peer:
+        race_others(y[:20_000], s[:20_000], p[:20_000])
 
 
 def race_sparse(name: str, n: int, n_labels: int, with_peer: bool) -> None:
@@ -159,10 +221,11 @@ def race_sparse(name: str, n: int, n_labels: int, with_peer: bool) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help="cases whose name contains this")
-    parser.add_argument("--no-peer", action="store_true", help="without scikit-learn")
+    parser.add_argument("--no-peer", action="store_true", help="without other libraries")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
-    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("numpy", "scipy", "scikit-learn"))
+    names = ["numpy", "scipy", "scikit-learn", *filter(find_spec, ("torchmetrics", "napkinxc", "xcolumns"))]
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names)
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {versions}")
     for name, n, n_labels in DENSE:
         if options.only in name:

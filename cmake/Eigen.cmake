@@ -22,11 +22,9 @@ function(mlkit_find_eigen)
     include(FetchContent)
     FetchContent_Declare(eigen
       URL https://gitlab.com/libeigen/eigen/-/archive/3.4.0/eigen-3.4.0.tar.bz2
-      URL_HASH SHA256=b4c198460eba6f28d34894e3a5710998818515104d6e74e5cc331ce31e46e626)
-    FetchContent_GetProperties(eigen)
-    if(NOT eigen_POPULATED)
-      FetchContent_Populate(eigen) # headers only: Eigen's own project is not added
-    endif()
+      URL_HASH SHA256=b4c198460eba6f28d34894e3a5710998818515104d6e74e5cc331ce31e46e626
+      SOURCE_SUBDIR headers-only) # there is no such folder: Eigen's own project is not added
+    FetchContent_MakeAvailable(eigen)
     add_library(Eigen3::Eigen INTERFACE IMPORTED GLOBAL)
     target_include_directories(Eigen3::Eigen SYSTEM INTERFACE "${eigen_SOURCE_DIR}")
     set(Eigen3_VERSION 3.4.0)

@@ -1,3 +1,4 @@
+#include "metrics_walks.hpp"
 #include "mlkit/metrics/bootstrap.hpp"
 #include "mlkit/metrics/curves.hpp"
 #include "mlkit/metrics/influence.hpp"
@@ -6,27 +7,12 @@
 #include "mlkit/metrics/reliability.hpp"
 #include "mlkit/metrics/sets.hpp"
 #include "mlkit/metrics/top_labels.hpp"
-#include "numpy_views.hpp"
 
 namespace mlkit::bindings {
 
 using namespace mlkit::metrics;
 
 namespace {
-
-using Doubles = Array<double>;
-using Units = std::optional<Array<std::uint64_t>>;
-using Weights = std::optional<Doubles>;
-
-template <class T>
-auto* pointer(const std::optional<Array<T>>& array) {
-    return array ? array->data() : nullptr;
-}
-
-RowWeights row_weights(const Units& units, Index n_rows) {
-    require(!units || units->size() == n_rows, "weights: expected one for each row");
-    return {pointer(units)};
-}
 
 /// Sums per label as floats, in units of weight: (n_labels, 4).
 template <class Sum>
@@ -57,19 +43,6 @@ py::tuple counted(const LabelView& truth, Walk&& walk, const Units& units, bool 
     else
         labels = counts_to_numpy(without_gil([&] { return count_cells<Index>(truth, walk, weights, all, out); }));
     return py::make_tuple(labels, rows);
-}
-
-auto walk_labels(const Labels& truth, const Labels& predicted) {
-    require(truth.view.n_rows == predicted.view.n_rows && truth.view.n_labels == predicted.view.n_labels,
-            "truth and prediction differ in shape");
-    return [&](const Team& team, auto&& body) { for_each_predicted_row(truth.view, predicted.view, team, body); };
-}
-
-auto walk_scores(const Labels& truth, const ScoreArrays& scores, const Doubles& cut) {
-    require(cut.size() == truth.view.n_labels, "cut: expected one for each label");
-    return [cells = cells_of(truth, scores), cuts = cut.data()](const Team& team, auto&& body) {
-        for_each_predicted_row(cells, cuts, team, body);
-    };
 }
 
 template <class Walk>
@@ -138,6 +111,25 @@ void register_bootstrap(py::module_& m) {
         },
         py::arg("ids").noconvert(), py::arg("values").noconvert(), py::arg("seed"), py::arg("n_boot"),
         py::arg("n_threads"));
+    m.def(
+        "bootstrap_columns",
+        [](const Array<Index>& ids, const std::vector<Doubles>& columns, const Doubles& scales, std::uint64_t seed,
+           Index n_boot, int n_threads) {
+            require(scales.size() == static_cast<Index>(columns.size()), "scales: expected one for each column");
+            std::vector<const double*> data;
+            for (const Doubles& column : columns) {
+                require(column.size() == ids.size(), "columns: expected one number for each id");
+                data.push_back(column.data());
+            }
+            Array<Index> out({n_boot, static_cast<Index>(columns.size())});
+            Index* to = out.mutable_data();
+            without_gil([&] {
+                bootstrap_columns(ids.data(), data, scales.data(), ids.size(), seed, n_boot, team(n_threads), to);
+            });
+            return out;
+        },
+        py::arg("ids").noconvert(), py::arg("columns"), py::arg("scales").noconvert(), py::arg("seed"),
+        py::arg("n_boot"), py::arg("n_threads"));
     m.def(
         "bootstrap_labels",
         [](const Labels& truth, const Labels& predicted, const Array<Index>& ids, std::uint64_t seed, Index begin,
@@ -249,6 +241,14 @@ void register_curves(py::module_& m) {
         py::arg("labels"), py::arg("scores"), py::arg("weights").noconvert(), py::arg("max_fpr"), py::arg("n_threads"));
 }
 
+py::array_t<double> bins_to_numpy(const std::vector<BinSums>& sums, std::vector<py::ssize_t> shape) {
+    std::vector<double> flat;
+    flat.reserve(3 * sums.size());
+    for (const BinSums& bin : sums)
+        flat.insert(flat.end(), {bin.weight.value(), bin.probability.value(), bin.positive.value()});
+    return to_numpy(std::move(flat), std::move(shape));
+}
+
 void register_reliability(py::module_& m) {
     m.def(
         "bin_cells",
@@ -259,11 +259,7 @@ void register_reliability(py::module_& m) {
             const Bins bins{edges.data(), edges.shape(1) + 1, by_label, edges.shape(0) > 1, closed_left};
             const auto sums = without_gil(
                 [&] { return bin_cells(cells_of(labels, scores), bins, pointer(weights), team(n_threads)); });
-            std::vector<double> flat;
-            flat.reserve(3 * sums.size());
-            for (const BinSums& bin : sums)
-                flat.insert(flat.end(), {bin.weight.value(), bin.probability.value(), bin.positive.value()});
-            return to_numpy(std::move(flat), {bins.n_groups(labels.view.n_labels), bins.n_bins, py::ssize_t{3}});
+            return bins_to_numpy(sums, {bins.n_groups(labels.view.n_labels), bins.n_bins, 3});
         },
         py::arg("labels"), py::arg("scores"), py::arg("edges").noconvert(), py::arg("by_label"), py::arg("closed_left"),
         py::arg("weights").noconvert(), py::arg("n_threads"));
@@ -281,6 +277,20 @@ void register_reliability(py::module_& m) {
         },
         py::arg("labels"), py::arg("scores"), py::arg("by_label"), py::arg("epsilon"), py::arg("weights").noconvert(),
         py::arg("n_threads"));
+    m.def(
+        "calibrate",
+        [](const Labels& labels, const ScoreArrays& scores, const Doubles& edges, double epsilon,
+           const Weights& weights, int n_threads) {
+            const Bins bins{edges.data(), edges.size() + 1, false, false, false};
+            Doubles out({labels.view.n_labels, static_cast<Index>(n_calibration_measures)});
+            double* to = out.mutable_data();
+            const auto pooled = without_gil([&] {
+                return calibrate(cells_of(labels, scores), bins, epsilon, pointer(weights), team(n_threads), to);
+            });
+            return py::make_tuple(out, bins_to_numpy(pooled, {bins.n_bins, 3}));
+        },
+        py::arg("labels"), py::arg("scores"), py::arg("edges").noconvert(), py::arg("epsilon"),
+        py::arg("weights").noconvert(), py::arg("n_threads"));
 }
 
 }  // namespace

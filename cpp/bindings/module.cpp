@@ -11,6 +11,8 @@ namespace py = pybind11;
 namespace mlkit::bindings {
 void register_conformal(py::module_& m);
 void register_labels(py::module_& m);
+void register_metric_pairs(py::module_& m);
+void register_metric_streams(py::module_& m);
 void register_metrics(py::module_& m);
 void register_quality(py::module_& m);
 void register_trees(py::module_& m);
@@ -45,6 +47,8 @@ PYBIND11_MODULE(_core, m) {
     mlkit::bindings::register_conformal(conformal);
     mlkit::bindings::register_labels(labels);
     mlkit::bindings::register_metrics(metrics);
+    mlkit::bindings::register_metric_pairs(metrics);
+    mlkit::bindings::register_metric_streams(metrics);
     mlkit::bindings::register_quality(quality);
     mlkit::bindings::register_trees(trees);
 }

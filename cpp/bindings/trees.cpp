@@ -107,11 +107,12 @@ struct TrainedForest {
     }
 };
 
+/// The arrays of a model, and the most passes that one of its parts took.
 py::tuple arrays_of(TreeModel&& model) {
     return py::make_tuple(to_numpy(std::move(model.chunk_begin)), to_numpy(std::move(model.features)),
                           to_numpy(std::move(model.row_begin)), to_numpy(std::move(model.columns)),
                           to_numpy(std::move(model.weights)), to_numpy(std::move(model.node_bias)),
-                          to_numpy(std::move(model.label_bias)));
+                          to_numpy(std::move(model.label_bias)), model.n_passes);
 }
 
 void register_shapes(py::module_& m) {

@@ -5,7 +5,6 @@ label space is structured, how good the model is.
 
 Rooms are attributes, loaded on first use: ``mlkit.labels``, ``mlkit.quality``, ``mlkit.conformal``, ``mlkit.trees``,
 ``mlkit.metrics``, ``mlkit.datasets``, ``mlkit.compat``.
-``mlkit.datasets``, ``mlkit.compat``.
 """
 
 from __future__ import annotations

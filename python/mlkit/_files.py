@@ -6,7 +6,10 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def write_whole(path: Path, write: Callable[[Path], Any]) -> Path:
@@ -25,6 +28,24 @@ def write_whole(path: Path, write: Callable[[Path], Any]) -> Path:
         part.unlink(missing_ok=True)
         raise
     return path
+
+
+def write_together(files: list[tuple[Path, Callable[[Path], Any]]]) -> None:
+    """Write all files beside their places before the first of them takes its place: all of them, or none."""
+    if not files:
+        return
+    path, write = files[0]
+
+    def write_rest(part: Path) -> None:
+        write(part)
+        write_together(files[1:])
+
+    write_whole(path, write_rest)
+
+
+def as_csv(frame: pd.DataFrame) -> Callable[[Path], Any]:
+    """What writes a table as text."""
+    return lambda part: frame.to_csv(part, index=False)
 
 
 def _umask() -> int:

@@ -11,7 +11,9 @@ from typing import Any, NoReturn
 
 from mlkit._cli.errors import InputError
 
-_DESCRIPTION = "The multi-label data toolkit: which labels of a data set are wrong, and what to look at first."
+_DESCRIPTION = (
+    "The multi-label data toolkit: which labels of a data set are wrong, what to look at first, how good a model is."
+)
 _AUDIT = """\
 Audit given labels against a model's probabilities: which labels are wrong, how wrong each label is, what to look at
 first. Probabilities must be out of sample: each example's from a model that has not seen its labels."""
@@ -24,6 +26,20 @@ files of labels and probabilities (examples x labels, told apart by suffix):
   .parquet        columns are labels (needs the extra "parquet")
 labels are 0 and 1; -1, NaN and empty cells are unknown. names, ids and folds are text, one a line, or .npy, or
 FILE.npz:NAME.
+
+files of --hierarchy and --rules (labels by name or number; lines that begin with # are skipped):
+  --hierarchy     lines PARENT,CHILD; or for each label, one a line, its parent's number (-1: none) or its path A/B/C;
+                  or an array of parents (.npy, FILE.npz:NAME)
+  --rules         lines implies,A,B (A only with B), excludes,A,B (never both), count,LEAST,MOST,A,B,...
+
+exit codes: 0 fine, 2 bad input (one line says what is wrong; nothing is written), 130 interrupted"""
+_EVALUATE = """\
+Measure a multi-label model: set metrics, rankings, areas under curves and calibration, with confidence intervals. Give
+its scores (--probs), or its predicted labels (--pred), or both."""
+_EVALUATE_FILES = """\
+files (examples x labels, told apart by suffix): .npy, .npz or FILE.npz:NAME, .csv, .tsv, .parquet, as for mlkit audit.
+labels are 0 and 1; -1, NaN and empty cells are unknown and take no part. names, weights, groups and thresholds are
+text, one a line, or .npy, or FILE.npz:NAME.
 
 exit codes: 0 fine, 2 bad input (one line says what is wrong; nothing is written), 130 interrupted"""
 _APPLY = """\
@@ -79,6 +95,7 @@ def make_parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentP
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands", parser_class=_Parser)
     _add_audit(commands)
     _add_apply(commands)
+    _add_evaluate(commands)
     _add_demo(commands)
     commands.add_parser(
         "versions",
@@ -122,43 +139,47 @@ def _add_audit(commands: argparse._SubParsersAction[_Parser]) -> None:
         "on them",
     )
     data.add_argument("--no-header", action="store_true", help="tables in text begin with data, not with label names")
+    data.add_argument("--hierarchy", metavar="FILE", help="which label stands above which: finds those without parents")
+    data.add_argument(
+        "--rules", metavar="FILE", help="what else must hold between labels: finds the rows that break it"
+    )
 
-    rules = parser.add_argument_group("rules")
-    rules.add_argument(
+    search = parser.add_argument_group("search")
+    search.add_argument(
         "--filter",
         metavar="RULE",
         default="prune_by_noise_rate",
         help="prune_by_noise_rate (default), prune_by_class, both, confident_learning, predicted_neq_given, "
         "low_self_confidence or low_normalized_margin",
     )
-    rules.add_argument(
+    search.add_argument(
         "--rank-by",
         metavar="SCORE",
         default="balanced_posterior",
         help="order of the cells: balanced_posterior (default), self_confidence or error_posterior",
     )
-    rules.add_argument(
+    search.add_argument(
         "--min-support",
         metavar="N",
         type=_integer,
         default=10,
         help="flag nothing in labels with fewer examples on one side (default: 10)",
     )
-    rules.add_argument(
+    search.add_argument(
         "--nan-policy",
         metavar="POLICY",
         default="raise",
         help="NaN in --probs: raise (default: bad input) or mask (such cells take no part)",
     )
-    rules.add_argument("--from-logits", action="store_true", help="--probs holds logits: apply the sigmoid")
-    rules.add_argument("--force", action="store_true", help="accept 0/1 predictions in place of probabilities")
+    search.add_argument("--from-logits", action="store_true", help="--probs holds logits: apply the sigmoid")
+    search.add_argument("--force", action="store_true", help="accept 0/1 predictions in place of probabilities")
 
     output = parser.add_argument_group("output")
     output.add_argument(
         "--out",
         metavar="DIR",
-        help="write labels.csv, cells.csv, examples.csv, summary.json and patch.json there (default: print the summary "
-        "alone)",
+        help="write labels.csv, cells.csv, examples.csv, breaks.csv, pairs.csv, violations.csv, summary.json and "
+        "patch.json there (default: print the summary alone)",
     )
     output.add_argument(
         "--top",
@@ -168,6 +189,17 @@ def _add_audit(commands: argparse._SubParsersAction[_Parser]) -> None:
     )
     output.add_argument(
         "--jobs", metavar="N", type=_integer, help="threads (default: all); results do not depend on it"
+    )
+    output.add_argument(
+        "--max-memory",
+        metavar="SIZE",
+        help="such as 256MB: go through the rows in batches and keep no more than about this of what is found in "
+        "memory (default: only for large .npy files); results do not depend on it",
+    )
+    output.add_argument(
+        "--checkpoint",
+        metavar="DIR",
+        help="go through the rows in batches and keep there what has been done: after a kill the same command goes on",
     )
     _add_progress(output)
 
@@ -194,6 +226,64 @@ def _add_apply(commands: argparse._SubParsersAction[_Parser]) -> None:
     parser.add_argument("--unknown", metavar="VALUE|FILE", help="as it was given to the audit")
     parser.add_argument("--id-column", metavar="NAME", help="the column of a table that holds the ids")
     parser.add_argument("--no-header", action="store_true", help="tables in text begin with data, not with label names")
+
+
+def _add_evaluate(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = commands.add_parser(
+        "evaluate",
+        help="measure a model's scores or predictions in your files",
+        description=_EVALUATE,
+        epilog=_EVALUATE_FILES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    data = parser.add_argument_group("data")
+    data.add_argument("--labels", metavar="FILE", required=True, help="true labels, examples x labels")
+    data.add_argument("--probs", metavar="FILE", help="a model's scores, of the same shape")
+    data.add_argument("--pred", metavar="FILE", help="predicted labels (default: the scores that reach --threshold)")
+    data.add_argument("--names", metavar="FILE", help="names of the labels (default: the header of a table)")
+    data.add_argument(
+        "--id-column", metavar="NAME", help="the column of a table that holds ids; rows are matched by it"
+    )
+    data.add_argument(
+        "--unknown",
+        metavar="VALUE|FILE",
+        help="the value in --labels that means unknown (0: all that is not given), or a file with a mask",
+    )
+    data.add_argument("--weights", metavar="FILE", help="weights of the examples")
+    data.add_argument("--groups", metavar="FILE", help="group of each example: rows of one group are not independent")
+    data.add_argument("--no-header", action="store_true", help="tables in text begin with data, not with label names")
+
+    rules = parser.add_argument_group("rules")
+    rules.add_argument(
+        "--threshold",
+        metavar="X|FILE",
+        default="0.5",
+        help="a label is predicted where its score is at least this (default: 0.5), or a file with one for each label",
+    )
+    rules.add_argument("--k", metavar="K,K,...", default="1,3,5", help="cut-offs of the top-k metrics (default: 1,3,5)")
+    rules.add_argument(
+        "--absent",
+        metavar="RULE",
+        default="skip",
+        help="labels without a positive in means over labels: skip (default), sklearn (count 0) or nan",
+    )
+    rules.add_argument(
+        "--ci", metavar="LEVEL", type=_number, default=0.95, help="level of the intervals (default: 0.95)"
+    )
+    rules.add_argument(
+        "--boot", metavar="N", type=_integer, default=0, help="bootstrap replicates (default: 0, influences instead)"
+    )
+    rules.add_argument("--seed", metavar="N", type=_integer, default=0, help="seed of the bootstrap (default: 0)")
+
+    output = parser.add_argument_group("output")
+    output.add_argument("--out", metavar="DIR", help="write measures.csv, labels.csv and summary.json there")
+    output.add_argument(
+        "--format", metavar="FORMAT", default="text", help="printed as text (default), json or markdown"
+    )
+    output.add_argument(
+        "--jobs", metavar="N", type=_integer, help="threads (default: all); results do not depend on it"
+    )
 
 
 def _add_demo(commands: argparse._SubParsersAction[_Parser]) -> None:

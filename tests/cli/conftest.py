@@ -11,7 +11,9 @@ import pytest
 
 from mlkit.cli import main
 
-FILES = ("labels.csv", "cells.csv", "examples.csv", "summary.json", "patch.json")
+FILES = (
+    "labels.csv", "cells.csv", "examples.csv", "breaks.csv", "pairs.csv", "violations.csv", "summary.json", "patch.json"
+)  # fmt: skip
 
 
 class Ended(NamedTuple):

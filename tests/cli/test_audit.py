@@ -45,9 +45,10 @@ def test_nothing_is_written_unasked(audit, files):
 def test_tables_are_those_of_the_audit(audit, small, files, contents):
     out = files / "new" / "folder"
     said = audit("--names", files / "names.txt", "--ids", files / "ids.txt", "--out", out)
+    tables = [f"{name}.csv" for name in ("labels", "cells", "examples", "breaks", "pairs", "violations")]
     expected = library.audit(small.labels, small.probs, label_names=small.names, ids=small.ids)
     assert said == f"{expected!r}\nWritten: " + ", ".join(
-        str(out / name) for name in ("labels.csv", "cells.csv", "examples.csv", "summary.json", "patch.json")
+        str(out / name) for name in (*tables, "summary.json", "patch.json")
     ) + "\n"  # fmt: skip
     written = contents(out)
     assert json.loads(written["summary.json"]) == json.loads(expected.to_json())
@@ -84,6 +85,7 @@ OPTIONS = {
     "n_jobs": (["--jobs", "3"], {"n_jobs": 3}),
     "rank_by": (["--rank-by", "self_confidence"], {"rank_by": "self_confidence"}),
     "negative n_jobs": (["--jobs", "-1"], {"n_jobs": -1}),
+    "max_memory": (["--max-memory", "10kB"], {}),
 }
 
 

@@ -84,7 +84,7 @@ def test_a_process_of_its_own(process, files):
     done = process("audit", "--labels", files / "y.npy", "--probs", files / "p.npy", "--out", files / "out")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("LabelAudit: 120 examples x 4 labels")
-    assert len(list((files / "out").iterdir())) == 5
+    assert len(list((files / "out").iterdir())) == 8
 
 
 def test_bad_input_in_a_process_of_its_own(process, files):

@@ -6,6 +6,7 @@ import itertools
 import json
 import subprocess
 import sys
+from collections import Counter
 from math import comb
 from pathlib import Path
 
@@ -65,30 +66,63 @@ def test_a_walk_can_be_stopped_and_taken_up_again():
         assert np.concatenate(parts).tolist() == whole.tolist()
 
 
-def test_regions_of_54_labels_are_counted_exactly():
+@pytest.mark.parametrize(("n", "a", "b", "most"), [(200, 0.1, 0.9, 10**4), (8, 0.3, 2.0, 10**6)])
+def test_regions_of_54_labels_are_counted_exactly(n, a, b, most):
     # the power set of 54 labels holds 1.8e16 sets
-    probs, labels = drawn(54, 1200, 0.1, 0.9)
+    probs, labels = drawn(54, 1000 + n, a, b)
     clf = LabelPowersetConformalClassifier(score="log").conformalize_proba(probs[:1000], labels[:1000])
     regions = clf.predict_region_proba(probs[1000:])
-    lower, upper, exact = regions.size()
+    lower, upper, exact = regions.size(exact=True)
     assert exact.all()
-    assert max(upper) > 10**4
+    assert max(upper) > most
+    smaller = regions.at(0.5)
     for i, region in enumerate(regions):
-        n = region.count()
-        assert n == lower[i] == upper[i] == sum(region.cardinality_histogram())
-        if n <= 2_000_000:
-            assert core.count_one_by_one(region._costs, region._budget) == n
-        assert core.count_in_halves(region._costs, region._budget, 1 << 22) == n
+        size, sizes = region.count(), region.cardinality_histogram()
+        assert size == lower[i] == upper[i] == sum(sizes)
+        assert core.count_in_halves(region._costs, region._budget, 1 << 22) == size
+        for part in (region, smaller[i]):  # one by one at levels that keep that bounded
+            if 0 < part.count() <= 3_000_000:
+                assert core.count_one_by_one(part._costs, part._budget) == part.count()
         for labels_ in region.sample(2, random_state=i):
             assert region.unrank(region.rank(labels_)) == labels_
             assert labels_ in region
         frequency = region.inclusion_frequency()
         assert (frequency == 1)[list(region.certain)].all()
         assert not frequency[list(region.excluded)].any()
-        sizes = region.cardinality_histogram()
-        assert sum(frequency) * n == pytest.approx(sum(k * c for k, c in enumerate(sizes)))
+        assert sum(frequency) * size == pytest.approx(sum(k * c for k, c in enumerate(sizes)))
         cards = np.flatnonzero(sizes)
         assert (cards[0], cards[-1]) == (regions.min_cardinality[i], regions.max_cardinality[i])
+
+
+def count_of_tied_costs(costs, budget):
+    """Subsets within the budget, by how many of each distinct cost they take."""
+    totals = {0: 1}
+    for cost, n in Counter(costs.tolist()).items():
+        after = Counter()
+        for total, ways in totals.items():
+            for k in range(n + 1):
+                if total + k * cost <= budget:
+                    after[total + k * cost] += ways * comb(n, k)
+        totals = after
+    return sum(totals.values())
+
+
+def test_regions_of_nearly_all_sets_of_54_labels_are_counted_exactly():
+    rng = np.random.default_rng(0)
+    probs = rng.beta(8, 8, (1051, 54)).round(1).clip(0.1, 0.9)
+    labels = rng.random(probs.shape) < probs
+    probs[1000:1050] = rng.choice([0.4, 0.5, 0.6], (50, 54))
+    probs[1050] = 0.5
+    clf = LabelPowersetConformalClassifier(score="log").conformalize_proba(probs[:1000], labels[:1000])
+    regions = clf.predict_region_proba(probs[1000:])
+    lower, _, exact = regions.size(exact=True)
+    assert exact.all()
+    assert lower[50] == 2**54
+    assert min(lower[:50]) > 2**52
+    for region, n in zip(regions, lower):
+        assert count_of_tied_costs(region._costs, region._budget) == n == sum(region.cardinality_histogram())
+        for labels_ in region.sample(3, random_state=0):
+            assert region.unrank(region.rank(labels_)) == labels_
 
 
 def test_uncertain_regions_of_54_labels_are_counted_exactly():

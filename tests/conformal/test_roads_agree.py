@@ -127,7 +127,7 @@ def test_slices_and_pickles_are_the_same_regions(data, storage):
     regions = regions_of(storage(probs), labels, smoothing=True, random_state=0)
     assert len(regions) == 100
     part = regions[10:40:3]
-    assert repr(part) == "RegionArray: 10 examples x 12 labels, p > 0.1"
+    assert repr(part).splitlines()[0] == "RegionArray: 10 examples x 12 labels, p > 0.1"
     assert list(part[1].sets()) == list(regions[13].sets())
     assert list(regions[-1].sets()) == list(regions[99].sets())
     assert_same(pickle.loads(pickle.dumps(regions)), regions)

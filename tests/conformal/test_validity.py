@@ -58,6 +58,31 @@ def test_with_ties_coverage_is_too_high_and_smoothing_mends_it():
     assert coverage_test(covered_once(rng, "hamming", 499, 0.9, False, m=3000), 499, 0.9, alternative="less") > ALPHA
 
 
+@pytest.mark.parametrize("score", ["log", "log_centered", "l1", "l2", "lp", "linf", "hamming"])
+def test_ties_only_raise_coverage_and_smoothing_brings_it_back(score):
+    probs, labels = drawn(np.random.default_rng([1, *score.encode()]), 3499, decimals=0)
+    plain, smooth = (
+        LabelPowersetConformalClassifier(score=score, smoothing=smoothing, random_state=0)
+        .conformalize_proba(probs[:499], labels[:499])
+        .predict_region_proba(probs[499:])
+        .contains(labels[499:])
+        for smoothing in (False, True)
+    )
+    assert coverage_test(plain, 499, 0.9, alternative="less") > ALPHA
+    assert coverage_test(smooth, 499, 0.9) > ALPHA
+    assert (smooth <= plain).all()
+
+
+@pytest.mark.filterwarnings("ignore::mlkit.conformal.ConformalWarning")
+@pytest.mark.parametrize("score", ["log", "hamming"])
+def test_smoothed_coverage_is_exact_whatever_the_number_of_calibration_examples(score):
+    from scipy.stats import binomtest
+
+    rng = np.random.default_rng(2)
+    hits = sum(bool(covered_once(rng, score, 6, 0.75, True)[0]) for _ in range(1500))  # 0.25 * 7 is not whole
+    assert binomtest(hits, 1500, 0.75).pvalue > ALPHA
+
+
 def test_certain_and_excluded_labels_hold_together():
     rng = np.random.default_rng(0)
     probs, labels = drawn(rng, 4499)

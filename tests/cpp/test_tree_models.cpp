@@ -63,6 +63,72 @@ TEST(pairs_add_up_to_the_squares_of_row_sizes) {
     }
 }
 
+TEST(pairs_equal_a_count_by_hand) {
+    const Problem p;
+    std::vector<Index> expected(static_cast<std::size_t>(p.n_labels * p.n_labels), 0);
+    for (Index i = 0; i < p.n; ++i) {
+        const LabelRow row = p.y().row(i);
+        for (Index a = 0; a < row.size; ++a)
+            for (Index b = 0; b < row.size; ++b)
+                ++expected[static_cast<std::size_t>(row.labels[a] * p.n_labels + row.labels[b])];
+    }
+    for (const Index top : {Index{-1}, p.n_labels}) {  // mirrored, and counted from both sides
+        const labels::PairMatrix pairs = labels::cooccurrence(p.y(), {labels::PairMeasure::count, 1, top}, {2, {}});
+        std::vector<Index> found(expected.size(), 0);
+        for (Index i = 0; i < p.n_labels; ++i)
+            for (Index k = pairs.indptr[static_cast<std::size_t>(i)]; k < pairs.indptr[static_cast<std::size_t>(i) + 1];
+                 ++k)
+                found[static_cast<std::size_t>(i * p.n_labels + pairs.indices.data[static_cast<std::size_t>(k)])] =
+                    pairs.counts.data[static_cast<std::size_t>(k)];
+        CHECK(found == expected);
+    }
+}
+
+TEST(eight_models_at_once_are_those_one_at_a_time) {
+    const Problem p;
+    const trees::SparseRows x = p.x();
+    std::vector<double> norms;
+    trees::Problems problems;
+    std::mt19937 random(2);
+    for (Index i = 0; i < p.n; ++i) {
+        norms.push_back(trees::squared_norm(x.row(i)));
+        problems.rows.push_back(static_cast<std::int32_t>(i));
+        problems.weights.push_back(1.0 + static_cast<double>(random() % 3));
+        problems.positive.push_back(static_cast<std::uint8_t>(random()));
+        problems.known.push_back(static_cast<std::uint8_t>(random() % 5 ? 255 : random()));
+    }
+    for (int l = 0; l < lanes::width; ++l) {
+        problems.positive_cost[l] = 0.5 + l;
+        problems.negative_cost[l] = 1.0;
+    }
+    const trees::LinearOptions tight{trees::Loss::squared_hinge, 1e-10, 100'000};
+    trees::HingeSolver together(tight), alone(tight);
+    const auto look = [] {};
+    CHECK(together.solve(x, norms.data(), problems, 255, Random(3, 0), look) < tight.max_iter);
+    for (int l = 0; l < lanes::width; ++l) {
+        alone.solve(x, norms.data(), problems, 1U << l, Random(4, 0), look);
+        CHECK(std::abs(alone.bias(l) - together.bias(l)) < 1e-7);
+        for (Index f = 0; f < x.n_features; ++f) CHECK(std::abs(alone.weight(f, l) - together.weight(f, l)) < 1e-7);
+        for (Index f = 0; f < x.n_features; ++f) CHECK_EQUAL(alone.weight(f, (l + 1) % lanes::width), 0.0);
+    }
+}
+
+TEST(a_long_solution_ends_when_somebody_looks) {
+    const Problem p;
+    trees::TrainOptions options;
+    options.linear = {trees::Loss::squared_hinge, 0.0, 1'000'000'000};
+    SmallTree tree;
+    tree.order.resize(23);
+    std::iota(tree.order.begin(), tree.order.end(), 0);
+    bool is_thrown = false;
+    try {
+        trees::train_tree(tree.view(), p.x(), p.y(), options, {2, [] { return true; }});
+    } catch (const Interrupted&) {
+        is_thrown = true;
+    }
+    CHECK(is_thrown);
+}
+
 TEST(a_balanced_order_is_a_permutation_for_any_arity) {
     const Problem p;
     for (const Index arity : {2, 3, 7, 90}) {

@@ -31,6 +31,7 @@ def test_a_build_without_openmp_gives_the_same_bits(threads, checkout, tmp_path,
 
     target = tmp_path / "without-openmp"
     options = ["-Ccmake.define.MLKIT_OPENMP=OFF", f"-Ccmake.define.MLKIT_STD_THREADS={int(threads != 'serial')}"]
+    options += ["-Ccmake.build-type=Debug"]  # quickly built, and bits do not depend on it either
     run(sys.executable, "-m", "pip", "install", "--no-deps", "--target", target, *options, checkout)
     without = run_python(CALL, env={"PYTHONPATH": str(target)})
     assert without.split() == [threads, expected]

@@ -9,6 +9,7 @@ import pytest
 import sklearn.metrics as peer
 from sklearn.exceptions import UndefinedMetricWarning
 
+import mlkit
 from mlkit import metrics
 from mlkit.labels import as_label_matrix
 from reference import metrics_curves as oracle
@@ -211,3 +212,58 @@ BAD = [
 def test_bad_arguments_are_named(call, message):
     with pytest.raises(ValueError, match=message):
         call(np.array([[1, 0], [0, 1]]), np.array([[0.1, 0.2], [0.3, 0.4]]))
+
+
+def in_row_order(y, s, w):
+    """Average precision with equal scores one after the other, in plain words."""
+    order = sorted(range(len(y)), key=lambda i: (-s[i], i))
+    hits = total = value = 0.0
+    for i in order:
+        total += w[i]
+        if y[i] == 1:
+            hits += w[i]
+            value += w[i] * hits / total if total else 0.0
+    return value / hits if hits else 0.0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("hidden", [False, True])
+def test_ties_in_the_order_of_rows(kind, hidden):
+    truth, _, score, weight = make(kind, 5)
+    truth = hide(truth, 1) if hidden and truth.size > 1 else truth
+    for own in (None, weight):
+        w = np.ones(len(truth)) if own is None else own
+        expected = []
+        for y, s in zip(truth.T, score.T):
+            known = y >= 0
+            expected.append(in_row_order(y[known], s[known], w[known]))
+        options = {"ties": "row", "sample_weight": own, "average": None}
+        for storage in (np.asarray, as_csr):
+            got = metrics.mean_average_precision(storage(truth), storage(score), **options)
+            np.testing.assert_allclose(got, expected, rtol=0, atol=1e-12)
+        positive_only = mlkit.labels.as_label_matrix(truth, background="unknown")
+        np.testing.assert_allclose(
+            metrics.mean_average_precision(positive_only, score, **options), expected, atol=1e-12
+        )
+
+
+def test_the_mean_of_image_papers():
+    """Percent, over P + 1e-8, the sort stable: what their code prints."""
+    rng = np.random.default_rng(0)
+    score = rng.random((200, 5)).round(1)
+    truth = rng.random(score.shape) < score
+
+    def printed(y, s):
+        order = np.argsort(-s, kind="stable")
+        ranks = np.flatnonzero(y[order]) + 1
+        return np.sum(np.arange(1, ranks.size + 1) / ranks) / (ranks.size + 1e-8)
+
+    theirs = 100 * np.mean([printed(y, s) for y, s in zip(truth.T, score.T)])
+    assert 100 * metrics.mean_average_precision(truth, score, ties="row") == pytest.approx(theirs, abs=1e-6)
+    assert metrics.mean_average_precision(truth, score) != metrics.mean_average_precision(truth, score, ties="row")
+    for options, what in (
+        ({"interpolation": "11-point"}, "interpolation='11-point'"),
+        ({"average": "micro"}, "average"),
+    ):
+        with pytest.raises(ValueError, match=f"ties: expected 'group' with {what}"):
+            metrics.mean_average_precision(truth, score, ties="row", **options)

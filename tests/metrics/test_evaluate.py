@@ -195,7 +195,7 @@ def test_intervals_cover(clustered, n_boot):
     rng = np.random.default_rng(0)
     truth = mlkit.evaluate(*draw(rng, 400_000, 80_000 if clustered else None))
     n_repeats = 400
-    hits = dict.fromkeys(COVERED, 0)
+    hits = dict.fromkeys((*COVERED, "roc_auc", "average_precision"), 0)
     groups = np.repeat(np.arange(100), 5) if clustered else None
     for seed in range(n_repeats):
         report = mlkit.evaluate(
@@ -203,7 +203,11 @@ def test_intervals_cover(clustered, n_boot):
         )
         for key in COVERED:
             hits[key] += report[key].low <= truth[key].value <= report[key].high
-    shares = {key: n / n_repeats for key, n in hits.items()}
+        for key in () if clustered else ("roc_auc", "average_precision"):  # of single labels, about 150 positives each
+            label, whole = report.per_label, truth.per_label
+            assert label["support"].min() >= 50
+            hits[key] += np.mean(label[f"{key}_low"].le(whole[key]) & label[f"{key}_high"].ge(whole[key]))
+    shares = {key: n / n_repeats for key, n in hits.items() if n or not clustered}
     assert all(0.92 <= share <= 0.98 for share in shares.values()), shares
 
 
@@ -216,6 +220,24 @@ def test_the_bootstrap_agrees_with_influences():
         assert b[key].se == pytest.approx(a[key].se, rel=0.12)
     assert b["f1_macro"] == mlkit.evaluate(y, s, n_boot=500)["f1_macro"]
     assert b["f1_macro"].low != mlkit.evaluate(y, s, n_boot=500, random_state=1)["f1_macro"].low
+
+
+@pytest.mark.parametrize("storage", [np.asarray, as_csr])
+def test_the_bootstrap_takes_weights(storage):
+    """A row of weight 2 is drawn as often as one of weight 1, and counts twice: its group of two like rows."""
+    rng = np.random.default_rng(1)
+    y, s = draw(rng, 1500)
+    weight = rng.choice([0.1, 1, 2], 1500)
+    a = mlkit.evaluate(storage(y), storage(s), sample_weight=weight)
+    b = mlkit.evaluate(storage(y), storage(s), sample_weight=weight, n_boot=500)
+    for key in ("f1_micro", "f1_macro", "jaccard_weighted", "accuracy", "lrap", "ndcg_at_3", "hamming_loss"):
+        assert b[key].value == a[key].value
+        assert b[key].se == pytest.approx(a[key].se, rel=0.12)
+    rows, groups = np.repeat(np.arange(300), [1, 2] * 150), np.repeat(np.arange(300), [1, 2] * 150)
+    twice = mlkit.evaluate(storage(y[rows]), storage(s[rows]), groups=groups, n_boot=50)
+    weighted = mlkit.evaluate(storage(y[:300]), storage(s[:300]), sample_weight=np.tile([1, 2], 150), n_boot=50)
+    for key in ("f1_macro", "recall_weighted", "lrap"):
+        assert weighted[key].se == pytest.approx(twice[key].se, rel=1e-6)
 
 
 def test_replicates_are_those_of_the_ids():
@@ -277,7 +299,6 @@ BAD = [
     (lambda t, s: mlkit.evaluate(t, s, threshold=[0.5]), r"threshold: expected a number or shape \(2,\), got"),
     (lambda t, s: mlkit.evaluate(t, s, ci=95), r"ci: expected a number in \(0, 1\), got 95 \(did you mean 0.95\?\)"),
     (lambda t, s: mlkit.evaluate(t, s, groups=[0]), r"groups: expected shape \(2,\), one for each example, got shape"),
-    (lambda t, s: mlkit.evaluate(t, s, n_boot=9, sample_weight=[1, 2]), "n_boot: expected 0 with sample_weight, got"),
     (lambda t, s: mlkit.evaluate(t, s, ci_method="jackknife"), "ci_method: expected one of 'auto', 'influence'"),
     (lambda t, s: mlkit.evaluate(t, s, sample_weight=[1, -1]), "sample_weight: expected finite numbers >= 0, got -1"),
     (lambda t, s: mlkit.evaluate(t, s, sample_weight=[0, 0]), "sample_weight: expected a weight above 0, got zeros"),

@@ -154,3 +154,44 @@ def test_no_row_with_both_kinds_is_undefined():
 
     with pytest.warns(UndefinedMetricWarning, match="instance_roc_auc: no row has both a true and an absent label"):
         assert np.isnan(metrics.instance_roc_auc(np.array([[1, 1], [0, 0]]), np.array([[0.1, 0.2], [0.1, 0.2]])))
+
+
+@quiet
+@pytest.mark.parametrize("kind", FINITE)
+@pytest.mark.parametrize("k", [None, 1, 3])
+def test_graded_gains_equal_scikit_learn(kind, k):
+    truth, _, score, weight = make(kind, 2)
+    if truth.shape[1] < 2:
+        return
+    rng = np.random.default_rng(0)
+    worth = truth * rng.choice([0.5, 1, 3, 7], truth.shape)
+    for own in (None, weight):
+        for name in ("dcg_score", "ndcg_score"):
+            expected = getattr(peer, name)(worth, score, k=k, sample_weight=own)
+            for labels, scores, gains in ((truth, score, worth), (as_csr(truth), as_csr(score), as_csr(worth))):
+                got = getattr(metrics, name)(labels, scores, k=k, gains=gains, sample_weight=own)
+                close(got, expected)
+    ones = np.ones(truth.shape[1])
+    for ignore in (False, True):
+        plain = metrics.ndcg_score(truth, score, k=k, ignore_ties=ignore)
+        close(metrics.ndcg_score(truth, score, k=k, gains=ones, ignore_ties=ignore), plain)
+        hidden = hide(truth, 3) if truth.size > 1 else truth
+        for labels in (hidden, as_label_matrix(hidden, background="unknown")):
+            plain = metrics.ndcg_score(labels, score, k=k, ignore_ties=ignore)
+            close(metrics.ndcg_score(labels, score, k=k, gains=ones, ignore_ties=ignore), plain)
+
+
+def test_bad_gains_are_named():
+    truth, score = np.array([[1, 0], [0, 1]]), np.array([[0.1, 0.2], [0.3, 0.4]])
+    for gains, kind, message in (
+        (
+            [1, 2, 3],
+            ValueError,
+            r"gains: expected shape \(2,\), one for each label, or \(2, 2\), one for each cell, got",
+        ),
+        ([1, -1], ValueError, "gains: expected finite numbers >= 0"),
+        ([1, np.nan], ValueError, "gains: expected finite numbers >= 0"),
+        (["a", "b"], TypeError, "gains: expected numbers, got <U1"),
+    ):
+        with pytest.raises(kind, match=message):
+            metrics.ndcg_score(truth, score, gains=gains)

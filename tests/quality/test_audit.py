@@ -480,7 +480,8 @@ def test_save_writes_the_tables(tmp_path):
     audit = mlkit.audit(*small(), label_names=NAMES, min_support=5)
     files = audit.save(tmp_path / "new")
     assert sorted(path.name for path in files) == [
-        "cells.csv", "examples.csv", "labels.csv", "patch.json", "summary.json"
+        "breaks.csv", "cells.csv", "examples.csv", "labels.csv", "pairs.csv", "patch.json", "summary.json",
+        "violations.csv",
     ]  # fmt: skip
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "new" / "labels.csv"), audit.labels)
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "new" / "cells.csv"), audit.cells(), check_dtype=False)

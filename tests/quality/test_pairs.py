@@ -10,8 +10,8 @@ from scipy.stats import ks_2samp, poisson
 
 from mlkit._validation.cells import check_cells
 from mlkit.labels import as_label_matrix
-from mlkit.quality import find_cell_issues, label_pair_issues
-from mlkit.quality._columns import Columns
+from mlkit.quality import _engine, find_cell_issues, label_pair_issues, pairs
+from mlkit.quality._columns import Columns, read_columns
 from mlkit.quality.pairs import _p_even, _p_same_places
 from reference import evidence as oracle
 
@@ -65,7 +65,8 @@ def test_bounds_equal_the_plain_sums(seed, background):
     flagged = FlaggedCells(
         sparse.indptr.astype(np.int64), sparse.indices, labels[flags].astype(np.int8), probs[flags], np.zeros(0, int)
     )
-    columns = Columns(cells, flagged, set(range(4)))
+    every = np.ones(4, bool)
+    columns = Columns(cells.labels, flagged, every, read_columns(cells.probs, every), 1000)
     for a, b in ((0, 1), (1, 0), (2, 3), (3, 1)):
         left, right = columns[a], columns[b]
         both = np.intersect1d(left.spurious, right.missing)
@@ -83,8 +84,36 @@ def test_however_few_labels_are_kept_the_pairs_are_the_same(monkeypatch):
     labels[1000:1300, [2, 3]] = labels[1000:1300, [3, 2]]
     expected = label_pair_issues(labels, probs)
     assert len(expected) >= 2
-    monkeypatch.setattr("mlkit.quality._columns._CELLS_KEPT", 1)
+    monkeypatch.setattr("mlkit.quality.pairs.CELLS_KEPT", 1)
     assert label_pair_issues(labels, probs).equals(expected)
+
+
+@pytest.mark.parametrize(
+    ("few", "rows", "work"), [(2000, 100, 1), (2000, 10**6, 1), (0, 1, 1), (0, 1, 500), (0, 1, 10**9)]
+)
+def test_however_meetings_are_counted_they_are_the_plain_product(monkeypatch, few, rows, work):
+    rng = np.random.default_rng(23)
+    labels, probs = drawn(rng, 900, 13)
+    probs = np.where(rng.random(probs.shape) < 0.1, 1 - probs, probs)
+    cells = check_cells(labels, probs)
+    flagged = _engine.Flagger(cells, "predicted_neq_given").flagged()
+    flags = find_cell_issues(labels, probs, filter_by="predicted_neq_given").toarray()
+    for name, value in (("_FEW", few), ("_ROWS", rows), ("_WORK", work)):
+        monkeypatch.setattr(pairs, name, value)
+    count = pairs._counted if few else pairs._counted_by_column
+    missing = flags & (labels == 0)
+    for left, dense in (
+        (pairs._given_rows(cells.labels), labels == 1),
+        (pairs._flagged_rows(flagged, 1, 13), flags & (labels == 1)),
+    ):
+        a, b, met, n_left, n_right = count(left, pairs._flagged_rows(flagged, 0, 13), (900, 13))
+        expected = dense.T.astype(int) @ missing
+        np.fill_diagonal(expected, 0)
+        found = np.zeros((13, 13), int)
+        found[a, b] = met
+        assert (found == np.where(expected >= pairs.FEWEST, expected, 0)).all()
+        assert (n_left == dense.sum(axis=0)).all()
+        assert (n_right == missing.sum(axis=0)).all()
 
 
 def test_places_are_compared_as_kolmogorov_and_smirnov_do():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import pickle
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -61,6 +62,23 @@ def assert_same(got, expected):
     np.testing.assert_array_equal(got.scores, expected.scores)
     assert got.story.to_dict() == expected.story.to_dict()
     assert got.patch() == expected.patch()
+
+
+def test_what_is_in_files_stays_there_when_states_are_merged():
+    labels, probs = problem(n=300)
+    first = LabelQualityState(11, max_memory=1).freeze(np.full((11, 2), 0.5))
+    second = pickle.loads(pickle.dumps(first))
+    for k in range(400):
+        (first if k % 2 else second).update_issues(labels, probs, first_row=300 * k)
+    kept = 2 * 200 * 300 * 8  # bytes of the scores alone
+    tracemalloc.start()
+    merged = first.merge(second)
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < kept / 4
+    assert merged.n_rows_ == 120_000
+    assert (first.n_rows_, second.n_rows_) == (60_000, 60_000)
+    assert merged.finalize().scores.shape == (120_000,)
 
 
 @pytest.mark.parametrize("filter_by", _engine.FILTERS)
@@ -166,7 +184,7 @@ def test_a_pickle_of_another_version_is_refused():
     state = LabelQualityState(3)
     values = state.__getstate__()
     values["version"] = 99
-    with pytest.raises(ValueError, match="expected a state of version 1, got version 99"):
+    with pytest.raises(ValueError, match="expected a state of version 2, got version 99"):
         LabelQualityState.__new__(LabelQualityState).__setstate__(values)
 
 

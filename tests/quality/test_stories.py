@@ -189,6 +189,10 @@ def test_trusted_cells_settle_what_the_range_of_p_cannot(form):
         assert len(patch) > 0
         assert not mask[patch.rows, patch.labels].any()
     fdr = audit.patch(policy="fdr", fdr=0.3)
+    scores = [dict(zip(zip(x.rows.tolist(), x.labels.tolist()), x.score.tolist())) for x in (fdr, audit.patch())]
+    both = scores[0].keys() & scores[1].keys()
+    assert len(both) > 10
+    assert all(scores[0][cell] == scores[1][cell] for cell in both)  # recalibrated, whatever suggests them
     assert np.mean(fdr.new != truth[fdr.rows, fdr.labels]) <= 0.35
     frame = estimate_noise_rates(given, probs, trusted=trusted)
     assert frame["n_side"].sum() == given.size - mask.sum()

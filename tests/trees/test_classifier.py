@@ -450,7 +450,7 @@ def with_value(value, row=3, column=2):
         ("text", np.eye(5), TypeError, "X: expected a numeric array, a SciPy sparse matrix or a frame, got str 'text'"),
         (np.full((5, 4), "a"), np.eye(5), ValueError, "X: expected a numeric array"),
         (np.ones((5, 4)), np.eye(6), ValueError, "y: expected 5 rows to match X, got 6"),
-        (np.ones((5, 4)), np.arange(5), ValueError, "y: expected two dimensions"),
+        (np.ones((5, 4)), np.ones((5, 4, 2)), ValueError, "y: expected two dimensions"),
         (np.ones((5, 4)), 2 * np.eye(5), ValueError, "y: expected 0 or 1"),
         (np.ones((5, 4)), None, ValueError, "y: expected labels, got None"),
         (np.ones((5, 4)), np.ones((5, 0)), ValueError, "y: expected at least one label"),

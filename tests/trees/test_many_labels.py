@@ -26,5 +26,6 @@ def test_200_000_labels_are_learned_in_4_gb():
     report = json.loads(done.stdout)
     print(report)
     assert report["peak_mb"] < 4096
-    assert report["precision"] > 2 * report["popularity"]
+    for precision, popularity in zip(report["precision"], report["popularity"], strict=True):  # at 1 and at 5
+        assert precision > 10 * popularity
     assert report["exact_equals_wide_beam"]

@@ -84,7 +84,7 @@ def _read_labels(args: argparse.Namespace, patch: CellPatch) -> tuple[LabelMatri
     mask = read_mask(unknown, labels, options) if isinstance(unknown, Source) else None
     names = patch.label_names
     if is_background(value):
-        from mlkit._cli.audit import without_background
+        from mlkit._cli.inputs import without_background
 
         return without_background(labels, names), ids
     if value is not None:

@@ -11,32 +11,32 @@ from mlkit._cli.numpy_files import Rows, read_numpy
 from mlkit._cli.sources import Source
 from mlkit._cli.tables import Table, TableOptions, read_csv, read_parquet
 
-_NUMPY = (".npy", ".npz")
+NUMPY = (".npy", ".npz")
 _TEXT = (".csv", ".tsv")
-_PARQUET = (".parquet", ".pq")
-SUFFIXES = (*_NUMPY, *_TEXT, *_PARQUET)
+PARQUET = (".parquet", ".pq")
+SUFFIXES = (*NUMPY, *_TEXT, *PARQUET)
 
 
 def read_matrix(source: Source, options: TableOptions) -> Any:
     """Return an array (memory-mapped where the file allows), a sparse matrix, :class:`Rows` or a :class:`Table`."""
-    if source.suffix in _NUMPY:
+    if source.suffix in NUMPY:
         return read_numpy(source)
     if source.suffix in _TEXT:
         return read_csv(source, options)
-    if source.suffix in _PARQUET:
+    if source.suffix in PARQUET:
         return read_parquet(source, options)
     raise source.bad(f"a file that ends in {', '.join(SUFFIXES[:-2])} or .parquet", "")
 
 
 def read_list(source: Source) -> NDArray[Any] | list[str]:
     """Return what a text lists line by line, or a NumPy file as one dimension."""
-    if source.suffix in _NUMPY:
+    if source.suffix in NUMPY:
         values = read_numpy(source)
         if not isinstance(values, np.ndarray) or values.ndim != 1:
             kind = f"shape {values.shape}" if isinstance(values, np.ndarray) else "a sparse matrix"
             raise source.bad("a list", f" with {kind}")
         return values
-    if source.suffix in _PARQUET:
+    if source.suffix in PARQUET:
         raise source.bad("text with one entry a line, .npy or .npz:NAME", "")
     try:
         lines = source.path.read_text(encoding="utf-8-sig").splitlines()

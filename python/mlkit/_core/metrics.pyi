@@ -21,6 +21,9 @@ def sum_influences_at(
 def bootstrap_rows(
     ids: NDArray[np.int64], values: NDArray[np.int64], seed: int, n_boot: int, n_threads: int
 ) -> NDArray[np.int64]: ...
+def bootstrap_columns(
+    ids: NDArray[np.int64], columns: list[_Floats], scales: _Floats, seed: int, n_boot: int, n_threads: int
+) -> NDArray[np.int64]: ...
 def bootstrap_labels(
     truth: Labels,
     predicted: Labels,
@@ -70,3 +73,50 @@ def bin_cells(
 def sum_losses(
     labels: Labels, scores: Scores, by_label: bool, epsilon: float, weights: _Floats | None, n_threads: int
 ) -> _Floats: ...
+def calibrate(
+    labels: Labels, scores: Scores, edges: _Floats, epsilon: float, weights: _Floats | None, n_threads: int
+) -> tuple[_Floats, _Floats]: ...
+def count_plain_rows(
+    truth: NDArray[Any], predicted: NDArray[Any], by_row: bool, n_threads: int
+) -> tuple[_Floats, NDArray[np.int32]] | None: ...
+def count_plain_csr(
+    truth: tuple[NDArray[Any], NDArray[Any], NDArray[Any]],
+    predicted: tuple[NDArray[Any], NDArray[Any], NDArray[Any]],
+    n_rows: int,
+    n_labels: int,
+    by_label: bool,
+    by_row: bool,
+    n_threads: int,
+) -> tuple[_Floats, NDArray[np.int32]] | None: ...
+def count_words(truth: Labels, predicted: Labels, units: NDArray[np.uint64], n_threads: int) -> NDArray[np.int64]: ...
+def count_words_at(
+    truth: Labels, scores: Scores, cut: _Floats, units: NDArray[np.uint64], n_threads: int
+) -> NDArray[np.int64]: ...
+def bin_words(
+    labels: Labels, scores: Scores, edges: _Floats, weights: _Floats | None, n_threads: int
+) -> NDArray[np.int64]: ...
+def loss_words(
+    labels: Labels, scores: Scores, epsilon: float, weights: _Floats | None, n_threads: int
+) -> NDArray[np.int64]: ...
+def bootstrap_label_weights(
+    truth: Labels,
+    predicted: Labels,
+    ids: NDArray[np.int64],
+    units: NDArray[np.uint64],
+    seed: int,
+    begin: int,
+    n_boot: int,
+    n_threads: int,
+) -> NDArray[np.int64]: ...
+def bootstrap_label_weights_at(
+    truth: Labels,
+    scores: Scores,
+    cut: _Floats,
+    ids: NDArray[np.int64],
+    units: NDArray[np.uint64],
+    seed: int,
+    begin: int,
+    n_boot: int,
+    n_threads: int,
+) -> NDArray[np.int64]: ...
+def curve_points(labels: Labels, scores: Scores, weights: _Units, n_threads: int) -> _Floats: ...

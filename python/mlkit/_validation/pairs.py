@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -37,18 +38,70 @@ class Weights:
         return self.unit * 2.0**61
 
 
-@dataclass(frozen=True)
 class Pair:
     """Canonical truth and predicted labels."""
 
-    truth: LabelMatrix
-    predicted: LabelMatrix
-    weights: Weights | None
-    n_threads: int
+    def __init__(self, truth: LabelMatrix, predicted: LabelMatrix, weights: Weights | None, n_threads: int) -> None:
+        self._read = truth, predicted
+        self.shape: tuple[int, int] = truth.shape
+        self.weights, self.n_threads = weights, n_threads
 
     @property
-    def shape(self) -> tuple[int, int]:
-        return self.truth.shape
+    def truth(self) -> LabelMatrix:
+        return self._read[0]
+
+    @property
+    def predicted(self) -> LabelMatrix:
+        return self._read[1]
+
+    def count(self, by_label: bool, by_row: bool) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
+        """Hits, predicted, positive and known cells of each label (or of all in one row), and of each row if asked."""
+        units = None if self.weights is None else self.weights.units
+        of = (self.truth._core, self.predicted._core, units, by_row, self.n_threads)
+        labels, rows = _core.metrics.count_cells(*of)
+        return labels if by_label else labels.sum(axis=0)[None], rows
+
+
+class UnreadPair(Pair):
+    """Two matrices as they came: counted in one pass where they hold nothing but 0 and 1, read where they do not."""
+
+    def __init__(self, y_true: Any, y_pred: Any, n_threads: int) -> None:
+        self._given = y_true, y_pred
+        self.shape = tuple(y_true.shape)
+        self.weights, self.n_threads = None, n_threads
+
+    @cached_property
+    def _read(self) -> tuple[LabelMatrix, LabelMatrix]:  # type: ignore[override]
+        truth = read_labels(self._given[0], n_threads=self.n_threads, argument="y_true")
+        return truth, check_predicted(self._given[1], truth, self.n_threads)
+
+    def count(self, by_label: bool, by_row: bool) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
+        y_true, y_pred = self._given
+        counted = None
+        if "_read" not in self.__dict__:
+            if is_sparse(y_true):
+                of = [(m.indptr, m.indices, m.data) for m in (y_true, y_pred)]
+                counted = _core.metrics.count_plain_csr(of[0], of[1], *self.shape, by_label, by_row, self.n_threads)
+            else:
+                counted = _core.metrics.count_plain_rows(y_true, y_pred, by_row, self.n_threads)
+        if counted is None:
+            return super().count(by_label, by_row)
+        labels, rows = counted
+        return labels if by_label or len(labels) == 1 else labels.sum(axis=0)[None], rows
+
+
+def _is_plain(y_true: Any, y_pred: Any) -> bool:
+    """Whether both are dense arrays, or both CSR matrices, of the same cells; their values are not looked at."""
+    if is_sparse(y_true) and is_sparse(y_pred):
+        if not y_true.format == y_pred.format == "csr":
+            return False
+        parts = [part for m in (y_true, y_pred) for part in (m.indptr, m.indices, m.data)]
+    elif type(y_true) is np.ndarray and type(y_pred) is np.ndarray:
+        parts = [y_true, y_pred]
+    else:
+        return False
+    shape = tuple(y_true.shape)
+    return len(shape) == 2 and 0 not in shape and tuple(y_pred.shape) == shape and all(p.flags.aligned for p in parts)
 
 
 @dataclass(frozen=True)
@@ -62,6 +115,7 @@ class Scored:
     weights: Weights | None
     n_threads: int
     in_unit: bool  # all scores are in [0, 1]
+    clips: bool = False  # what rounding has put beyond them counts as 0 and 1
 
     @property
     def is_sparse(self) -> bool:
@@ -76,6 +130,10 @@ class Scored:
         """The two views that every kernel takes first."""
         return self.truth._core, self.scores
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        parts = (self.truth, np.asarray(self.array), self.rows, self.weights, self.n_threads, self.in_unit, self.clips)
+        return scored_of, parts
+
     def csr(self) -> Any:
         """Sparse scores as a SciPy matrix, half precision widened."""
         from scipy.sparse import csr_array
@@ -84,6 +142,23 @@ class Scored:
             raise TypeError("dense scores have no compressed rows")
         data = self.array.astype(np.float32) if self.array.dtype == np.float16 else self.array
         return csr_array((data, self.rows[1], self.rows[0]), shape=self.shape)
+
+
+def scored_of(
+    truth: LabelMatrix,
+    array: NDArray[Any],
+    rows: tuple[NDArray[np.int64], NDArray[np.int32]] | None,
+    weights: Weights | None,
+    n_threads: int,
+    in_unit: bool,
+    clips: bool,
+) -> Scored:
+    """Canonical parts with the kernels' view of them."""
+    if rows is None:
+        view = _core.labels.Scores(array, clips)
+    else:
+        view = _core.labels.Scores(*rows, array, truth.shape[1], clips)
+    return Scored(truth, array, rows, view, weights, n_threads, in_unit, clips)
 
 
 def check_weights(sample_weight: Any, n_rows: int) -> Weights | None:
@@ -120,9 +195,10 @@ def check_pair(
     unknown: Any = None,
     sample_weight: Any = None,
     label_names: Sequence[str] | None = None,
+    is_whole: bool = True,
     n_jobs: int | None = None,
 ) -> Pair:
-    """Judge truth and predicted labels of the same cells.
+    """Judge truth and predicted labels of the same cells; ``is_whole``: not one batch of many.
 
     Raises
     ------
@@ -130,10 +206,18 @@ def check_pair(
         With one line that names the argument, what was expected, what was got, and where.
     """
     n_threads = resolve_threads(n_jobs)
+    if is_whole and unknown is None and sample_weight is None and label_names is None and _is_plain(y_true, y_pred):
+        return UnreadPair(y_true, y_pred, n_threads)
     names = _names(y_true, label_names)
     width = _width(y_pred) if names is None and _width(y_true) is None else None
     truth = read_labels(
-        y_true, n_labels=width, unknown=unknown, label_names=names, n_threads=n_threads, argument="y_true"
+        y_true,
+        n_labels=width,
+        unknown=unknown,
+        label_names=names,
+        n_threads=n_threads,
+        is_whole=is_whole,
+        argument="y_true",
     )
     return Pair(
         truth, check_predicted(y_pred, truth, n_threads), check_weights(sample_weight, truth.shape[0]), n_threads
@@ -186,9 +270,10 @@ def check_scored(
     sample_weight: Any = None,
     label_names: Sequence[str] | None = None,
     probabilities: bool = False,
+    is_whole: bool = True,
     n_jobs: int | None = None,
 ) -> Scored:
-    """Judge truth and scores of the same cells.
+    """Judge truth and scores of the same cells; ``is_whole``: not one batch of many.
 
     Raises
     ------
@@ -202,7 +287,13 @@ def check_scored(
         names = frame_names("y_score", y_score)
     width = values.shape[1] if names is None and _width(y_true) is None else None
     truth = read_labels(
-        y_true, n_labels=width, unknown=unknown, label_names=names, n_threads=n_threads, argument="y_true"
+        y_true,
+        n_labels=width,
+        unknown=unknown,
+        label_names=names,
+        n_threads=n_threads,
+        is_whole=is_whole,
+        argument="y_true",
     )
     check_same_shape("y_score", tuple(values.shape), truth.shape)
     rows, array = None, values
@@ -210,14 +301,10 @@ def check_scored(
         indptr, indices, array = canonical_rows("y_score", values, n_threads)
         rows = indptr, indices
 
-    def view(clip: bool) -> _core.labels.Scores:
-        if rows is None:
-            return _core.labels.Scores(array, clip)
-        return _core.labels.Scores(*rows, array, truth.shape[1], clip)
-
-    scores = view(False)
+    weights = check_weights(sample_weight, truth.shape[0])
+    scored = scored_of(truth, array, rows, weights, n_threads, probabilities, False)
     low, high = (-TOLERANCE, 1 + TOLERANCE) if probabilities else (-np.inf, np.inf)
-    seen = _core.labels.scan_scores(scores, low, high, n_threads)
+    seen = _core.labels.scan_scores(scored.scores, low, high, n_threads)
     if seen["n_nan"]:
         row, label = seen["nan"]
         raise ValueError(
@@ -230,10 +317,9 @@ def check_scored(
             f"y_score: expected probabilities in [0, 1], got values from {seen['min']:.3g} to {seen['max']:.3g} "
             f"(first at row {row}, {label_text(label, truth.label_names)}; of logits pass scipy.special.expit(y_score))"
         )
-    if probabilities and seen["n_outside"]:
-        scores = view(True)
-    weights = check_weights(sample_weight, truth.shape[0])
-    return Scored(truth, array, rows, scores, weights, n_threads, not seen["n_outside"] or probabilities)
+    if probabilities:
+        return scored_of(truth, array, rows, weights, n_threads, True, clips=bool(seen["n_outside"]))
+    return replace(scored, in_unit=not seen["n_outside"])
 
 
 def check_groups(groups: Any, n_rows: int) -> NDArray[np.int64] | None:

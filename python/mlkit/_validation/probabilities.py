@@ -43,6 +43,10 @@ class Probabilities:
         """Compiled views are left out of a pickle, and made again."""
         return _rebuild, (self.shape, np.asarray(self.array), self.indptr, self.indices, self.clip, self.nan_mask)
 
+    def clipped(self) -> Probabilities:
+        """The same, of which some may leave [0, 1] by rounding."""
+        return _rebuild(self.shape, self.array, self.indptr, self.indices, True, self.nan_mask)
+
     def take(self, rows: NDArray[np.int64]) -> Probabilities:
         """The probabilities of chosen rows, copied."""
         shape = (rows.size, self.shape[1])
@@ -99,8 +103,7 @@ def read_probabilities(
     if len(shape) != 2:
         hint = " (of one label? .reshape(-1, 1))" if len(shape) == 1 else ""
         raise ValueError(f"{argument}: expected two dimensions (n_samples, n_labels), got shape {shape}{hint}")
-    if 0 in shape:
-        raise ValueError(f"{argument}: expected at least one example and one label, got shape {shape}")
+    check_some(shape, argument)
     if shape[1] > WIDEST:
         raise ValueError(f"{argument}: expected at most {WIDEST} columns, got shape {shape}")
     check_native(argument, dtype)
@@ -149,6 +152,20 @@ def _from_list(value: Sequence[Any], argument: str) -> NDArray[Any]:
     return np.column_stack([item[:, 1] for item in items])
 
 
+def check_some(shape: tuple[int, ...], argument: str = "pred_probs") -> None:
+    """There is at least one cell."""
+    if 0 in shape:
+        raise ValueError(f"{argument}: expected at least one example and one label, got shape {shape}")
+
+
+def check_shape(got: tuple[int, ...], labels: tuple[int, ...]) -> None:
+    """Probabilities have the shape of the labels."""
+    if got != labels:
+        hint = " (transposed?)" if got == labels[::-1] else ""
+        expected = f"expected shape (n_samples, n_labels) = {labels} to match labels"
+        raise ValueError(f"pred_probs: {expected}, got {got}{hint}")
+
+
 def check_probabilities(
     value: Any,
     shape: tuple[int, int],
@@ -167,12 +184,7 @@ def check_probabilities(
     ValueError
         If shapes disagree, or a value is NaN (unless ``nan_policy="mask"``) or outside [0, 1].
     """
-    got_shape = tuple(value.shape)
-    if got_shape != shape:
-        hint = " (transposed?)" if got_shape == shape[::-1] else ""
-        raise ValueError(
-            f"pred_probs: expected shape (n_samples, n_labels) = {shape} to match labels, got {got_shape}{hint}"
-        )
+    check_shape(tuple(value.shape), shape)
     if from_logits:
         if is_sparse(value):
             raise ValueError(

@@ -76,6 +76,10 @@ class SearchedTable:
         scores: NDArray[Any] = self.form.core.best_sets(self._scores, True, self.n_threads)[2]
         return scores
 
+    def flipped(self) -> NDArray[Any]:
+        scores: NDArray[Any] = self._flip_scores.ravel()
+        return scores
+
     def second_best(self) -> NDArray[Any]:
         nearest: NDArray[Any] = self._flip_scores.min(axis=1)
         return nearest

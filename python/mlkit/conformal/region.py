@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlkit import _core
-from mlkit._validation.params import check_choice, check_integer, described, list_labels, shorten, suggest
+from mlkit._validation.params import check_choice, check_integer, described, shorten, suggest
 from mlkit.conformal._diagram import Diagram
 from mlkit.conformal._ranks import RankTable
 from mlkit.conformal._sizes import SizeBound, size_bound
+from mlkit.conformal._words import counted_sets, listed, short_number
 
 _BATCH = 1024
 
@@ -280,14 +281,14 @@ class LabelSetRegion:
         max_sets = check_integer("max_sets", max_sets, low=0)
         found = list(itertools.islice(self._sets("p_value", max_sets + 1), max_sets + 1))
         truncated = len(found) > max_sets
-        listed = found[:max_sets]
+        first = found[:max_sets]
         if truncated:
             size = self.size()
             left = SizeBound(max(1, size.lower - max_sets), size.upper - max_sets, size.exact)
         else:
             left = SizeBound(0, 0, True)
-        p_values = np.array([p for _, p in listed], np.float64)
-        return SetList([s for s, _ in listed], p_values, truncated, found[-1][1] if truncated else None, left)
+        p_values = np.array([p for _, p in first], np.float64)
+        return SetList([s for s, _ in first], p_values, truncated, found[-1][1] if truncated else None, left)
 
     def to_bitsets(self, max_sets: int | None = None) -> NDArray[np.uint64]:
         """Write the region as words of 64 bits, label 0 the lowest bit, depth-first; for up to 64 labels.
@@ -373,15 +374,14 @@ class LabelSetRegion:
         size = self.size()
         if not size.exact:
             raise ValueError(
-                f"count: between {float(size.lower):.3g} and {float(size.upper):.3g} sets, too many to count exactly "
-                "(size() gives the bounds)"
+                f"count: {counted_sets(size.lower, size.upper)}, too many to count exactly (size() gives the bounds)"
             )
         return size.lower
 
     def __len__(self) -> int:
         n = self.count()
         if n > sys.maxsize:
-            raise OverflowError(f"len: {n} sets are more than a len can say (use count())")
+            raise OverflowError(f"len: {counted_sets(n, n)} are more than a len can say (use count())")
         return n
 
     @cached_property
@@ -452,7 +452,7 @@ class LabelSetRegion:
         """
         n = self._diagram.count
         if isinstance(position, bool) or not isinstance(position, int) or not 0 <= position < n:
-            raise ValueError(f"position: expected an integer in [0, {n}), got {shorten(position)}")
+            raise ValueError(f"position: expected an integer in [0, {short_number(n)}), got {shorten(position)}")
         return self._named(np.flatnonzero(self._diagram.rows_at([position])[0]))
 
     def sample(self, n_sets: int, random_state: Any = None) -> list[tuple[Any, ...]]:
@@ -493,25 +493,22 @@ class LabelSetRegion:
         histogram: list[int] = self._diagram.cardinality_histogram()
         return histogram
 
-    def __repr__(self) -> str:
-        level = f"p > {1 - self.confidence_level:.6g}"
+    def _summary(self) -> str:
+        """Certain labels, how many are undecided, how many sets there are."""
         if self.is_empty:
-            return f"empty; {level}"
-        shown = list_labels(self._decided(True), self._names)
+            return "empty"
         n = self._free.size
-        undecided = f" + {n} undecided" if n else ""
+        undecided = f" + {n:,} undecided" if n else ""
         size = self.size(node_cap=4096)
-        if size.exact:
-            count = f"{size.lower} set{'s' * (size.lower != 1)}" if size.lower < 10**6 else f"{_power(size.lower)} sets"
-        else:
-            count = f"{_power(size.lower)} to {_power(size.upper)} sets"
-        return f"{{{shown}}}{undecided}; {count}; {level}"
+        return f"{{{listed(self.certain)}}}{undecided}; {counted_sets(size.lower, size.upper)}"
 
+    def __repr__(self) -> str:
+        return f"{self._summary()}; p > {1 - self.confidence_level:.6g}"
 
-def _power(n: int) -> str:
-    """A large number as ``1.8e16``, of any size."""
-    digits = str(n)
-    return digits if len(digits) < 7 else f"{digits[0]}.{digits[1]}e{len(digits) - 1}"
+    def _repr_html_(self) -> str:
+        from mlkit.conformal import _html
+
+        return _html.region_html(self)
 
 
 def _random_below(n: int, rng: np.random.Generator) -> int:

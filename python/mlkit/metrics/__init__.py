@@ -1,5 +1,6 @@
 """How good the model is: metrics of label sets and rankings, with unknown cells, sparse input and n_jobs."""
 
+from mlkit.metrics.agreement import balanced_accuracy_score, mcc_score, specificity_score
 from mlkit.metrics.calibration import (
     binary_log_loss,
     brier_decomposition,
@@ -7,6 +8,7 @@ from mlkit.metrics.calibration import (
     multilabel_brier_score,
     reliability_curve,
 )
+from mlkit.metrics.comparing import compare
 from mlkit.metrics.confusion import (
     accuracy_score,
     classification_report,
@@ -30,16 +32,15 @@ from mlkit.metrics.ranking import (
 from mlkit.metrics.report import Estimate, EvaluationReport
 from mlkit.metrics.scorers import MultiScorer, multi_scorer, scorer
 from mlkit.metrics.sets import (
-    balanced_accuracy_score,
     f1_score,
     fbeta_score,
     jaccard_score,
-    mcc_score,
     precision_recall_fscore_support,
     precision_score,
     recall_score,
-    specificity_score,
 )
+from mlkit.metrics.stability import RankStability, rank_stability
+from mlkit.metrics.state import MetricState
 from mlkit.metrics.topk import (
     hit_rate_at_k,
     ndcg_at_k,
@@ -54,13 +55,16 @@ from mlkit.metrics.topk import (
 __all__ = [
     "Estimate",
     "EvaluationReport",
+    "MetricState",
     "MultiScorer",
+    "RankStability",
     "accuracy_score",
     "average_precision_score",
     "balanced_accuracy_score",
     "binary_log_loss",
     "brier_decomposition",
     "classification_report",
+    "compare",
     "coverage_error",
     "dcg_score",
     "expected_calibration_error",
@@ -93,6 +97,7 @@ __all__ = [
     "psrecall_at_k",
     "r_precision",
     "rank_precision_at_k",
+    "rank_stability",
     "recall_at_k",
     "recall_score",
     "reliability_curve",

@@ -56,17 +56,22 @@ class Counts:
 
 def label_counts(pair: Pair) -> Counts:
     """Counts of each label."""
-    return _unpack(_count(pair, False)[0], pair.weights)
+    return _unpack(pair.count(True, False)[0], pair.weights)
+
+
+def total_counts(pair: Pair) -> Counts:
+    """Counts of all labels together, as arrays of one number."""
+    return _unpack(pair.count(False, False)[0], pair.weights)
 
 
 def row_counts(pair: Pair) -> Counts:
     """Counts of each row, without its weight."""
-    return Counts(*_count(pair, True)[1].T.astype(np.float64))
+    return Counts(*pair.count(False, True)[1].T.astype(np.float64))
 
 
 def both_counts(truth: LabelMatrix, predicted: LabelMatrix, weights: Weights | None, n: int) -> tuple[Counts, Counts]:
     """Counts of each label and of each row in one pass."""
-    labels, rows = _count(Pair(truth, predicted, weights, n), True)
+    labels, rows = Pair(truth, predicted, weights, n).count(True, True)
     return _unpack(labels, weights), Counts(*rows.T.astype(np.float64))
 
 
@@ -75,11 +80,6 @@ def both_counts_at(cells: Scored, cut: Floats) -> tuple[Counts, Counts]:
     units = None if cells.weights is None else cells.weights.units
     labels, rows = _core.metrics.count_cells_at(*cells.core, cut, units, True, cells.n_threads)
     return _unpack(labels, cells.weights), Counts(*rows.T.astype(np.float64))
-
-
-def _count(pair: Pair, by_row: bool) -> tuple[Floats, Any]:
-    units = None if pair.weights is None else pair.weights.units
-    return _core.metrics.count_cells(pair.truth._core, pair.predicted._core, units, by_row, pair.n_threads)
 
 
 def _unpack(labels: Floats, weights: Weights | None) -> Counts:

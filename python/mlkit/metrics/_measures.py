@@ -29,16 +29,19 @@ class RowMeasure:
     n_defined: int
     undefined: float = float("nan")  # value where the denominator is 0
 
-    def value(self, weights: Floats) -> float:
-        total = float(np.sum(weights * self.denominator))
-        return float(np.sum(weights * self.numerator)) / total if total else self.undefined
-
-    def influence(self, weights: Floats) -> Floats:
-        """How far each row moves the value."""
-        total = float(np.sum(weights * self.denominator))
+    def settle(self, weights: Floats | None) -> tuple[float, Floats]:
+        """The value, and how far each row moves it."""
+        numerator, denominator = self.numerator, self.denominator
+        if weights is not None:
+            numerator, denominator = weights * numerator, weights * denominator
+        total = float(denominator.sum())
         if not total:
-            return np.full(weights.size, np.nan)
-        return weights * (self.numerator - self.value(weights) * self.denominator) / total
+            return self.undefined, np.full(numerator.size, np.nan)
+        value = float(numerator.sum()) / total
+        influence = denominator * -value
+        influence += numerator
+        influence /= total
+        return value, influence
 
 
 @dataclass(frozen=True)
@@ -113,11 +116,11 @@ def rank_measures(rows: RowRanks, top: TopRanks, ks: list[int], n_labels: int, s
     has_positive = rows.n_positive > 0
     both = ~np.isnan(rows.auc)
 
-    def mean(key: str, values: Floats, defined: NDArray[np.bool_] = known) -> RowMeasure:
-        return RowMeasure(key, np.where(defined, values, 0.0), defined.astype(np.float64), int(defined.sum()))
+    def mean(key: str, values: Floats) -> RowMeasure:
+        return RowMeasure(key, values if n_known == one.size else np.where(known, values, 0.0), one, n_known)
 
     measures = [
-        mean("roc_auc_samples", rows.auc, both),
+        RowMeasure("roc_auc_samples", np.where(both, rows.auc, 0.0), both.astype(np.float64), int(both.sum())),
         mean("average_precision_samples", np.where(has_positive, rows.lrap, 0.0)),
         mean("lrap", rows.lrap),
         mean("coverage_error", rows.coverage),
@@ -178,6 +181,14 @@ class Prediction:
         assert self.cut is not None
         return _counts.both_counts_at(self.cells, self.cut)
 
+    def weigh(self, units: NDArray[np.uint64]) -> NDArray[np.int64]:
+        """(n_labels, 4, 2): sums of weights of hits, predicted, positive and known cells, as pairs of words."""
+        if self.predicted is not None:
+            return _core.metrics.count_words(self.truth._core, self.predicted._core, units, self.n_threads)
+        assert self.cells is not None
+        assert self.cut is not None
+        return _core.metrics.count_words_at(*self.cells.core, self.cut, units, self.n_threads)
+
     def influences(self, coefficients: Floats) -> Floats:
         if self.predicted is not None:
             core = (self.truth._core, self.predicted._core)
@@ -186,11 +197,40 @@ class Prediction:
         assert self.cut is not None
         return _core.metrics.sum_influences_at(*self.cells.core, self.cut, coefficients, self.n_threads)
 
-    def replicates(self, ids: NDArray[np.int64], seed: int, begin: int, n: int) -> NDArray[np.int32]:
-        """(n_labels, 3, n): hits, predicted, positive of each label in n bootstrap replicates."""
+    def replicates(
+        self, ids: NDArray[np.int64], units: NDArray[np.uint64] | None, seed: int, begin: int, n: int
+    ) -> NDArray[np.integer[Any]]:
+        """(n_labels, 3, n): hits, predicted, positive of each label in n bootstrap replicates, by weight if given."""
         if self.predicted is not None:
             core = (self.truth._core, self.predicted._core)
+            if units is not None:
+                return _core.metrics.bootstrap_label_weights(*core, ids, units, seed, begin, n, self.n_threads)
             return _core.metrics.bootstrap_labels(*core, ids, seed, begin, n, self.n_threads)
         assert self.cells is not None
         assert self.cut is not None
+        if units is not None:
+            of = (*self.cells.core, self.cut, ids, units)
+            return _core.metrics.bootstrap_label_weights_at(*of, seed, begin, n, self.n_threads)
         return _core.metrics.bootstrap_labels_at(*self.cells.core, self.cut, ids, seed, begin, n, self.n_threads)
+
+    def sets(self) -> NDArray[np.int64]:
+        """The predicted cells as row * n_labels + label, ascending."""
+        n, n_labels = self.truth.shape
+        if self.predicted is not None:
+            indptr, indices, _ = self.predicted._cells
+            given: NDArray[np.int64] = np.repeat(np.arange(n), np.diff(indptr)) * n_labels + indices
+            return given
+        assert self.cells is not None
+        assert self.cut is not None
+        if self.cells.rows is not None and (self.cut > 0).all():
+            indptr, indices = self.cells.rows
+            reached = np.flatnonzero(self.cells.array >= self.cut[indices])
+            rows = np.searchsorted(indptr, reached, side="right").astype(np.int64) - 1
+            cells: NDArray[np.int64] = rows * n_labels + indices[reached]
+            return cells
+        parts, step = [], max(1, 2**22 // n_labels)
+        sparse = self.cells.csr() if self.cells.rows is not None else None
+        for begin in range(0, n, step):
+            block = self.cells.array[begin : begin + step] if sparse is None else sparse[begin : begin + step].toarray()
+            parts.append(np.flatnonzero(block >= self.cut) + begin * n_labels)
+        return np.concatenate(parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -342,9 +343,38 @@ def _averaged(values: Floats, average: str | None, n_positive: Floats) -> Any:
     return mean(values, n_positive if average == "weighted" else None)
 
 
-def binned_errors(cells: Scored) -> tuple[float, Floats]:
-    """Expected calibration error with the defaults, of all cells and of each label."""
-    bins = bin_cells(cells, 15, "uniform", "right", by_label=True)
+@dataclass(frozen=True)
+class Calibration:
+    """What a report says of probabilities: one number for each label, and those of all cells."""
+
+    brier: Floats
+    ece: Floats
+    pooled_brier: float
+    pooled_log_loss: float
+    pooled_ece: float
+
+
+def calibrate(cells: Scored) -> Calibration:
+    """Proper scores and the expected calibration error with its defaults in one pass."""
+    edges = np.linspace(0, 1, 16)[1:-1]
+    epsilon = float(np.finfo(cells.array.dtype).eps)
+    scaled = None if cells.weights is None else cells.weights.scaled
+    labels, bins = _core.metrics.calibrate(*cells.core, edges, epsilon, scaled, cells.n_threads)
+    weight, squared, logarithmic, gaps = labels.T
+    brier = divide(squared, weight, np.nan)
+    of_bins, probability, positive = bins.T[:, None]
+    pooled = Bins(of_bins, probability, positive, edges[None])
+    return Calibration(
+        brier,
+        divide(gaps, weight, np.nan),
+        mean(brier, weight),
+        mean(divide(logarithmic, weight, np.nan), weight),
+        float(_errors(pooled, "l1", False)[0]),
+    )
+
+
+def calibration_errors(bins: Bins) -> tuple[float, Floats]:
+    """Expected calibration error of all cells and of each label, from each label's bins."""
     weight, probability, positive = (x.sum(axis=0)[None] for x in (bins.weight, bins.probability, bins.positive))
     pooled = Bins(weight, probability, positive, bins.edges)
     return float(_errors(pooled, "l1", False)[0]), _errors(bins, "l1", False)

@@ -42,7 +42,7 @@ def hamming_loss(
     0.75
     """
     pair = check_pair(y_true, y_pred, unknown=unknown, sample_weight=sample_weight, n_jobs=n_jobs)
-    total = _counts.label_counts(pair).total
+    total = _counts.total_counts(pair)
     return float((total.errors / total.known)[0]) if total.known[0] else float("nan")
 
 

@@ -11,6 +11,7 @@ from mlkit._validation.params import check_choice, check_number
 from mlkit.metrics._areas import Areas, label_areas, pooled_areas
 from mlkit.metrics._averages import ABSENT, Floats, check_average, listed, mean, warn_empty_rows, warn_undefined
 from mlkit.metrics._ranks import rank_rows
+from mlkit.metrics._row_order import row_order_precision
 
 CREDITS = {"half": 0.5, "full": 1.0, "none": 0.0}
 INTERPOLATIONS = ("none", "11-point", "101-point", "all-point")
@@ -186,6 +187,7 @@ def mean_average_precision(
     y_score: Any,
     *,
     interpolation: str = "none",
+    ties: str = "group",
     average: str | None = "macro",
     sample_weight: Any = None,
     unknown: Any = None,
@@ -202,6 +204,9 @@ def mean_average_precision(
         "none": :func:`average_precision_score`. "11-point" and "101-point": mean, over recalls 0, 0.1, ..., 1 (VOC
         2007) or 0, 0.01, ..., 1 (COCO), of the best precision at that recall or more. "all-point": every
         positive's precision is replaced by the best at its recall or more (VOC 2010).
+    ties : {"group", "row"}, default="group"
+        "group": equal scores are one point of the curve. "row": equal scores are ranked by row number, one after the
+        other; only with interpolation "none", and not for "micro".
     average : {"micro", "macro", "weighted"} or None, default="macro"
         See :func:`roc_auc_score`.
     absent_labels : {"sklearn", "skip", "nan"}, default="sklearn"
@@ -218,8 +223,9 @@ def mean_average_precision(
 
     Notes
     -----
-    Equal scores are one point of the curve. Recalls are compared as whole numbers, not as floats. Common code of
-    multi-label image papers takes ``"none"`` with ties in arbitrary order, divides by P + 1e-8 and gives percent.
+    Recalls are compared as whole numbers, not as floats. Common code of multi-label image papers leaves the order of
+    equal scores to the sort (``ties="row"`` where that is stable), divides by P + 1e-8 and gives percent. With
+    ``ties="row"`` the number depends on the order of the rows, and takes O(n_samples) time a label, sparse or not.
 
     Examples
     --------
@@ -231,18 +237,30 @@ def mean_average_precision(
     """
     check_choice("interpolation", interpolation, INTERPOLATIONS)
     check_average(average, ("micro", "macro", "weighted"))
+    if check_choice("ties", ties, ("group", "row")) == "row" and (interpolation != "none" or average == "micro"):
+        wrong = f"interpolation={interpolation!r}" if interpolation != "none" else "average='micro'"
+        raise ValueError(f"ties: expected 'group' with {wrong}, got 'row'")
     check_choice("absent_labels", absent_labels, ABSENT)
     cells = check_scored(y_true, y_score, unknown=unknown, sample_weight=sample_weight, n_jobs=n_jobs)
-    return _averaged_precision("mean_average_precision", interpolation, cells, average, absent_labels)
+    precision = row_order_precision(cells) if ties == "row" else None
+    return _averaged_precision("mean_average_precision", interpolation, cells, average, absent_labels, precision)
 
 
 # -------------------------------------------------------------------------------------------------------------- shared
 
 
-def _averaged_precision(name: str, interpolation: str, cells: Scored, average: str | None, absent_labels: str) -> Any:
+def _averaged_precision(
+    name: str,
+    interpolation: str,
+    cells: Scored,
+    average: str | None,
+    absent_labels: str,
+    precision: Floats | None = None,
+) -> Any:
+    """Average precision of labels (``precision`` if that is known), averaged."""
     areas = pooled_areas(cells) if average == "micro" else label_areas(cells)
     values = {
-        "none": areas.precision,
+        "none": areas.precision if precision is None else precision,
         "11-point": areas.precision_11,
         "101-point": areas.precision_101,
         "all-point": areas.precision_all,

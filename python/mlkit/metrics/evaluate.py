@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mlkit import _core
 from mlkit._threads import resolve_threads
@@ -19,26 +18,30 @@ from mlkit._validation.pairs import (
     check_threshold,
 )
 from mlkit._validation.params import check_choice, check_integer, check_number
-from mlkit.labels.matrix import LabelMatrix
 from mlkit.metrics import _counts
 from mlkit.metrics._areas import Areas, pooled_areas
-from mlkit.metrics._averages import ABSENT, Floats, mean
+from mlkit.metrics._assembly import (
+    FEW,
+    absent_note,
+    add_plain_means,
+    defined_labels,
+    few_note,
+    label_table,
+    undefined_labels,
+)
+from mlkit.metrics._averages import ABSENT, Floats
 from mlkit.metrics._intervals import label_replicates, normal_intervals, row_replicates
 from mlkit.metrics._measures import (
-    RATIOS,
     Prediction,
     RowMeasure,
     label_measures,
     rank_measures,
-    ratio,
     set_measures,
 )
 from mlkit.metrics._ranks import check_ks, rank_rows
-from mlkit.metrics.calibration import binned_errors, cell_losses
+from mlkit.metrics.calibration import calibrate
 from mlkit.metrics.propensity import check_propensities
 from mlkit.metrics.report import EvaluationReport, Findings
-
-FEW = 50  # positives below which an area's interval promises too much
 
 
 def evaluate(
@@ -144,8 +147,6 @@ def evaluate(
         n_boot = 256
     if ci_method == "influence":
         n_boot = 0
-    if n_boot and sample_weight is not None:
-        raise ValueError("n_boot: expected 0 with sample_weight, got replicates (ci_method='influence' takes weights)")
     n_threads = resolve_threads(n_jobs)
     cells: Scored | None = None
     if y_score is not None:
@@ -166,61 +167,47 @@ def evaluate(
     ks = sorted({each for each in check_ks(k, 2**62, "evaluate")[0] if each <= truth.shape[1]})
     propensities = None if inv_propensity is None else check_propensities(inv_propensity, truth.shape[1])
 
-    found = Findings(truth, None if weights is None else weights.values, ids, ci)
+    found = Findings(truth, None if weights is None else weights.values, ids, ci, truth.shape)
     prediction = Prediction(truth, predicted, cells, cut, n_threads)
+    found.prediction = prediction
     label_counts, row_counts = prediction.counts(weights)
-    rows: list[RowMeasure] = set_measures(row_counts)
     _add_label_measures(found, prediction, label_counts, absent_labels)
-    table = _label_table(truth, label_counts)
-    if cells is not None:
-        ranks, top = rank_rows(cells, ks=ks, propensities=propensities)
-        rows += rank_measures(ranks, top, ks, truth.shape[1], propensities is not None)
+    table = label_table(truth.label_names, truth.support, truth.n_negative, label_counts)
+    if cells is not None:  # areas first: they need memory that the numbers of all rows would add to
         _add_areas(found, cells, label_counts, absent_labels, table)
         if cells.in_unit:
             _add_calibration(found, cells, table)
-    of_rows = np.ones(truth.shape[0]) if weights is None else weights.values
+    rows: list[RowMeasure] = set_measures(row_counts)
+    if cells is not None:
+        ranks, top = rank_rows(cells, ks=ks, propensities=propensities)
+        rows += rank_measures(ranks, top, ks, truth.shape[1], propensities is not None)
+    own = None if weights is None else weights.values
     for measure in rows:
-        found.add(measure.key, measure.value(of_rows), measure.influence(of_rows), measure.n_defined)
+        found.add(measure.key, *measure.settle(own), measure.n_defined)
     if n_boot:
+        found.boot = n_boot, random_state
         boot_ids = np.arange(truth.shape[0], dtype=np.int64) if ids is None else ids
-        found.add_replicates(row_replicates(rows, boot_ids, random_state, n_boot, n_threads))
-        defined = _defined(label_counts, absent_labels)
-        found.add_replicates(label_replicates(label_measures(), prediction, defined, boot_ids, random_state, n_boot))
-    return EvaluationReport(found, table, _undefined(label_counts))
-
-
-def _defined(counts: _counts.Counts, absent_labels: str) -> NDArray[np.bool_]:
-    """The labels that take part in means over labels."""
-    return counts.positive > 0 if absent_labels == "skip" else np.ones(counts.positive.size, bool)
+        found.add_replicates(row_replicates(rows, own, boot_ids, random_state, n_boot, n_threads))
+        defined = defined_labels(label_counts, absent_labels)
+        found.add_replicates(
+            label_replicates(label_measures(), prediction, own, defined, boot_ids, random_state, n_boot)
+        )
+    return EvaluationReport(found, table, undefined_labels(label_counts), cells)
 
 
 def _add_label_measures(found: Findings, prediction: Prediction, counts: _counts.Counts, absent_labels: str) -> None:
-    defined = _defined(counts, absent_labels)
+    defined = defined_labels(counts, absent_labels)
     measures = label_measures()
     coefficients = np.ascontiguousarray(np.stack([m.coefficients(counts, defined) for m in measures], axis=1))
     influences = prediction.influences(coefficients)
     weights = found.weights
-    note = _absent_note(counts, absent_labels)
+    note = absent_note(counts, absent_labels)
     is_nan = absent_labels == "nan" and bool((counts.positive == 0).any())
     for at, m in enumerate(measures):
         value = float("nan") if is_nan and not m.by_support else m.value(counts, defined)
         influence = influences[:, at] if weights is None else influences[:, at] * weights
         found.add(m.key, value, influence, int(defined.sum()), note)
-    for name, values in {
-        "specificity_macro": _counts.specificity(counts, np.nan),
-        "balanced_accuracy_macro": _counts.balanced_accuracy(counts),
-        "mcc_macro": _counts.mcc(counts),
-    }.items():
-        keep = defined & ~np.isnan(values)
-        found.add(name, float(values[keep].mean()) if keep.any() else float("nan"), None, int(keep.sum()), note)
-
-
-def _absent_note(counts: _counts.Counts, absent_labels: str) -> str:
-    n = int((counts.positive == 0).sum())
-    if not n:
-        return ""
-    what = {"skip": "left out", "sklearn": "counted as scikit-learn does", "nan": "making the mean NaN"}[absent_labels]
-    return f"{n} of {counts.positive.size} labels without a positive, {what}"
+    add_plain_means(found, counts, absent_labels)
 
 
 def _add_areas(
@@ -245,7 +232,7 @@ def _add_areas(
     auc, precision = areas.auc(), areas.precision
     is_nan = {"skip": False, "sklearn": not both.all(), "nan": not both.all()}[absent_labels]
     few = int(((counts.positive < FEW) & present).sum())
-    notes = [note for note in (_absent_note(counts, absent_labels), _few_note(few)) if note]
+    notes = [note for note in (absent_note(counts, absent_labels), few_note(few)) if note]
     macro = float(auc[both].mean()) if both.any() and not is_nan else float("nan")
     found.add("roc_auc_macro", macro, rows[:, 0].copy(), int(both.sum()), "; ".join(notes), on_logit=True)
     macro = float(precision[averaged].mean()) if averaged.any() else float("nan")
@@ -267,15 +254,9 @@ def _add_areas(
     )
 
 
-def _few_note(few: int) -> str:
-    if not few:
-        return ""
-    return f"{few} label{'s' if few > 1 else ''} of fewer than {FEW} positives: the interval may be too short"
-
-
 def _add_label_areas(found: Findings, table: dict[str, Any], values: dict[str, Floats], variances: Floats) -> None:
     """Areas of labels with their intervals (of independent rows)."""
-    n = len(found.truth_rows)
+    n = found.shape[0]
     for at, (name, of_labels) in enumerate(values.items()):
         table[name] = of_labels
         if found.groups is not None:
@@ -286,30 +267,8 @@ def _add_label_areas(found: Findings, table: dict[str, Any], values: dict[str, F
 
 def _add_calibration(found: Findings, cells: Scored, table: dict[str, Any]) -> None:
     n_cells = int(cells.truth.support.sum() + cells.truth.n_negative.sum())
-    weight, squared, logarithmic = cell_losses(cells, True)
-    pooled, table["ece"] = binned_errors(cells)
-    table["brier"] = squared
-    found.add("multilabel_brier_score", mean(squared, weight), None, n_cells, "no interval")
-    found.add("binary_log_loss", mean(logarithmic, weight), None, n_cells, "no interval")
-    found.add("expected_calibration_error", pooled, None, n_cells, "no interval")
-
-
-def _label_table(truth: LabelMatrix, counts: _counts.Counts) -> dict[str, Any]:
-    names = truth.label_names
-    table: dict[str, Any] = {
-        "label": np.arange(truth.shape[1]) if names is None else list(names),
-        "support": truth.support,
-        "n_known": truth.support + truth.n_negative,
-        "n_predicted": counts.predicted,
-    }
-    for name in (*RATIOS[1:3], RATIOS[0], RATIOS[3]):
-        table[name] = ratio(name, counts)
-    return table
-
-
-def _undefined(counts: _counts.Counts) -> dict[str, NDArray[np.int64]]:
-    return {
-        "without_positive": np.flatnonzero((counts.positive == 0) & (counts.known > 0)),
-        "without_negative": np.flatnonzero((counts.negative == 0) & (counts.known > 0)),
-        "without_known_cell": np.flatnonzero(counts.known == 0),
-    }
+    of_cells = calibrate(cells)
+    table["ece"], table["brier"] = of_cells.ece, of_cells.brier
+    found.add("multilabel_brier_score", of_cells.pooled_brier, None, n_cells, "no interval")
+    found.add("binary_log_loss", of_cells.pooled_log_loss, None, n_cells, "no interval")
+    found.add("expected_calibration_error", of_cells.pooled_ece, None, n_cells, "no interval")

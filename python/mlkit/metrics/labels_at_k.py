@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -58,10 +59,10 @@ def macro_precision_at_k(
     >>> macro_precision_at_k(y_true, y_score, [1, 3]).round(4)
     array([0.2   , 0.5333])
     """
-    check_choice("absent_labels", absent_labels, ABSENT)
-    counts, single = _top_counts("macro_precision_at_k", y_true, y_score, k, implicit, sample_weight, unknown, n_jobs)
-    values = [average_labels(_counts.precision(c), "macro", c.positive, absent_labels) for c in counts]
-    return values[0] if single else np.array(values)
+    found = _top_counts(
+        "macro_precision_at_k", y_true, y_score, k, implicit, sample_weight, unknown, n_jobs, absent_labels
+    )
+    return _macro(_counts.precision, *found, absent_labels)
 
 
 def macro_recall_at_k(
@@ -106,10 +107,10 @@ def macro_recall_at_k(
     >>> macro_recall_at_k(y_true, y_score, [1, 3]).round(4)
     array([0.2, 0.5])
     """
-    check_choice("absent_labels", absent_labels, ABSENT)
-    counts, single = _top_counts("macro_recall_at_k", y_true, y_score, k, implicit, sample_weight, unknown, n_jobs)
-    values = [average_labels(_counts.recall(c), "macro", c.positive, absent_labels) for c in counts]
-    return values[0] if single else np.array(values)
+    found = _top_counts(
+        "macro_recall_at_k", y_true, y_score, k, implicit, sample_weight, unknown, n_jobs, absent_labels
+    )
+    return _macro(_counts.recall, *found, absent_labels)
 
 
 def macro_f1_at_k(
@@ -154,10 +155,8 @@ def macro_f1_at_k(
     >>> macro_f1_at_k(y_true, y_score, [1, 3]).round(4)
     array([0.2   , 0.4933])
     """
-    check_choice("absent_labels", absent_labels, ABSENT)
-    counts, single = _top_counts("macro_f1_at_k", y_true, y_score, k, implicit, sample_weight, unknown, n_jobs)
-    values = [average_labels(_counts.fbeta(c, 1.0), "macro", c.positive, absent_labels) for c in counts]
-    return values[0] if single else np.array(values)
+    found = _top_counts("macro_f1_at_k", y_true, y_score, k, implicit, sample_weight, unknown, n_jobs, absent_labels)
+    return _macro(lambda c: _counts.fbeta(c, 1.0), *found, absent_labels)
 
 
 def label_coverage_at_k(
@@ -211,9 +210,25 @@ def label_coverage_at_k(
     return values[0] if single else np.array(values)
 
 
+def _macro(ratio: Callable[[Counts], Floats], counts: list[Counts], single: bool, absent_labels: str) -> Any:
+    """Mean over labels of a ratio of counts, for each k."""
+    values = [average_labels(ratio(c), "macro", c.positive, absent_labels) for c in counts]
+    return values[0] if single else np.array(values)
+
+
 def _top_counts(
-    name: str, y_true: Any, y_score: Any, k: Any, implicit: Any, sample_weight: Any, unknown: Any, n_jobs: Any
+    name: str,
+    y_true: Any,
+    y_score: Any,
+    k: Any,
+    implicit: Any,
+    sample_weight: Any,
+    unknown: Any,
+    n_jobs: Any,
+    absent_labels: Any = "sklearn",
 ) -> tuple[list[Counts], bool]:
+    """Counts for each k, and whether there is one k alone."""
+    check_choice("absent_labels", absent_labels, ABSENT)
     check_choice("implicit", implicit, IMPLICIT)
     cells = check_scored(y_true, y_score, unknown=unknown, sample_weight=sample_weight, n_jobs=n_jobs)
     ks, single = check_ks(k, cells.shape[1], name)

@@ -18,6 +18,7 @@ from mlkit.metrics._averages import (
     mean,
     warn_undefined,
 )
+from mlkit.metrics._graded import check_gains, graded_gains
 from mlkit.metrics._ranks import TIES, rank_rows, row_mean
 
 
@@ -308,6 +309,7 @@ def dcg_score(
     y_score: Any,
     *,
     k: int | None = None,
+    gains: Any = None,
     log_base: float = 2.0,
     sample_weight: Any = None,
     ignore_ties: bool = False,
@@ -319,9 +321,11 @@ def dcg_score(
     Parameters
     ----------
     y_true, y_score, sample_weight, unknown, n_jobs
-        See :func:`label_ranking_average_precision_score`; gains are 0 and 1.
+        See :func:`label_ranking_average_precision_score`.
     k : int, optional
         Look at the first k ranks only.
+    gains : array-like of shape (n_labels,), or array-like or sparse matrix of shape (n_samples, n_labels), optional
+        What a true label is worth, at least 0; default: 1 (what gains say of other cells does not count).
     log_base : float > 0, default=2
         Base of the logarithm in the discount ``1 / log(rank + 1)``.
     ignore_ties : bool, default=False
@@ -337,6 +341,11 @@ def dcg_score(
     TypeError, ValueError
         As :func:`label_ranking_average_precision_score`.
 
+    Notes
+    -----
+    scikit-learn's function takes gains as ``y_true``: here that is ``dcg_score(g > 0, y_score, gains=g)``. Without
+    ``gains`` O(n_labels log positives) time a row; with them O(n_labels log n_labels), in Python.
+
     References
     ----------
     .. [1] McSherry, Najork, "Computing Information Retrieval Performance Measures Efficiently in the Presence of Tied
@@ -349,7 +358,7 @@ def dcg_score(
     >>> round(dcg_score(np.array([[1, 0, 0], [0, 0, 1]]), np.array([[0.75, 0.5, 1], [1, 0.2, 0.1]])), 4)
     0.5655
     """
-    gain, _, cells = _gains(y_true, y_score, k, log_base, ignore_ties, sample_weight, unknown, n_jobs)
+    gain, _, cells = _gains(y_true, y_score, k, gains, log_base, ignore_ties, sample_weight, unknown, n_jobs)
     return row_mean("dcg_score", gain, ~np.isnan(gain), cells)
 
 
@@ -358,6 +367,7 @@ def ndcg_score(
     y_score: Any,
     *,
     k: int | None = None,
+    gains: Any = None,
     sample_weight: Any = None,
     ignore_ties: bool = False,
     unknown: Any = None,
@@ -367,7 +377,7 @@ def ndcg_score(
 
     Parameters
     ----------
-    y_true, y_score, k, sample_weight, ignore_ties, unknown, n_jobs
+    y_true, y_score, k, gains, sample_weight, ignore_ties, unknown, n_jobs
         See :func:`dcg_score`.
 
     Returns
@@ -381,7 +391,7 @@ def ndcg_score(
 
     Notes
     -----
-    A row without a true label counts 0, as scikit-learn has it.
+    A row without a true label (or none that is worth anything) counts 0, as scikit-learn has it.
 
     Examples
     --------
@@ -390,7 +400,7 @@ def ndcg_score(
     >>> round(ndcg_score(np.array([[1, 0, 0], [0, 0, 1]]), np.array([[0.75, 0.5, 1], [1, 0.2, 0.1]])), 4)
     0.5655
     """
-    gain, ideal, cells = _gains(y_true, y_score, k, 2.0, ignore_ties, sample_weight, unknown, n_jobs)
+    gain, ideal, cells = _gains(y_true, y_score, k, gains, 2.0, ignore_ties, sample_weight, unknown, n_jobs)
     share = np.divide(gain, ideal, out=np.where(np.isnan(gain), np.nan, 0.0), where=ideal > 0)
     return row_mean("ndcg_score", share, ~np.isnan(gain), cells)
 
@@ -399,6 +409,7 @@ def _gains(
     y_true: Any,
     y_score: Any,
     k: Any,
+    gains: Any,
     log_base: Any,
     ignore_ties: Any,
     sample_weight: Any,
@@ -410,6 +421,8 @@ def _gains(
     log_base = check_number("log_base", log_base, 0, open_low=True)
     ignore_ties = check_flag("ignore_ties", ignore_ties)
     cells = check_scored(y_true, y_score, unknown=unknown, sample_weight=sample_weight, n_jobs=n_jobs)
+    if gains is not None:
+        return *graded_gains(cells, check_gains(gains, cells.shape), limit, log_base, ignore_ties), cells
     n_labels = cells.shape[1]
     ks = [limit or n_labels] if ignore_ties else []
     rows, top = rank_rows(cells, ks=ks, gain_limit=limit, log_base=log_base)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from statistics import NormalDist
@@ -12,10 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlkit._validation.pairs import Scored
 from mlkit._validation.params import shorten, suggest
 from mlkit.labels.matrix import LabelMatrix
 from mlkit.metrics._averages import Floats
 from mlkit.metrics._intervals import normal_intervals, standard_error
+from mlkit.metrics._measures import Prediction
 
 
 @dataclass(frozen=True, repr=False)
@@ -57,16 +60,21 @@ class Estimate:
 class Findings:
     """Numbers as they are found, with the influences of rows on them."""
 
-    def __init__(self, truth: LabelMatrix, weights: Floats | None, groups: NDArray[np.int64] | None, ci: float) -> None:
-        self.truth, self.weights, self.groups, self.ci = truth, weights, groups, ci
+    def __init__(
+        self,
+        truth: LabelMatrix | None,
+        weights: Floats | None,
+        groups: NDArray[np.int64] | None,
+        ci: float,
+        shape: tuple[int, int],
+    ) -> None:
+        self.truth, self.weights, self.groups, self.ci, self.shape = truth, weights, groups, ci, shape
         self.z = NormalDist().inv_cdf(0.5 + ci / 2)
         self.estimates: dict[str, Estimate] = {}
         self.influences: dict[str, NDArray[np.float32]] = {}
-        self.logit: set[str] = set()
-
-    @property
-    def truth_rows(self) -> range:
-        return range(self.truth.shape[0])
+        self.replicates: dict[str, Floats] = {}
+        self.boot: tuple[int, int] | None = None  # number and seed of the replicates
+        self.prediction: Prediction | None = None
 
     def add(
         self,
@@ -85,20 +93,25 @@ class Findings:
             self.influences[key] = influence.astype(np.float32)
         elif not note:
             note = "no interval"
-        if on_logit:
-            self.logit.add(key)
         self.estimates[key] = Estimate(value, low, high, se, n_defined, note)
 
     def add_replicates(self, values: dict[str, Floats]) -> None:
         """Replace intervals by those from the spread of replicates."""
-        n = self.truth.shape[0] if self.groups is None else int(self.groups.max()) + 1
+        self.replicates |= values
         for key, replicates in values.items():
-            old, known = self.estimates[key], replicates[~np.isnan(replicates)]
-            if known.size < 2 or not np.isfinite(old.value):
+            old, se = self.estimates[key], self.spread(replicates)
+            if np.isnan(se) or not np.isfinite(old.value):
                 continue
-            se = float(known.std(ddof=1)) * (n / max(1, n - 1)) ** 0.5
             low, high = old.value - self.z * se, old.value + self.z * se
             self.estimates[key] = Estimate(old.value, low, high, se, old.n_defined, old.note)
+
+    def spread(self, replicates: Floats) -> float:
+        """Standard error by replicates; NaN of fewer than two."""
+        known = replicates[~np.isnan(replicates)]
+        if known.size < 2:
+            return float("nan")
+        n = self.shape[0] if self.groups is None else int(self.groups.max()) + 1
+        return float(known.std(ddof=1) * (n / max(1, n - 1)) ** 0.5)
 
 
 class EvaluationReport:
@@ -129,11 +142,18 @@ class EvaluationReport:
     [0.667, 1.0]
     """
 
-    def __init__(self, findings: Findings, table: dict[str, Any], undefined: dict[str, NDArray[np.int64]]) -> None:
+    def __init__(
+        self,
+        findings: Findings,
+        table: dict[str, Any],
+        undefined: dict[str, NDArray[np.int64]],
+        cells: Scored | None = None,
+    ) -> None:
         import pandas as pd
 
         self._found = findings
-        self.shape = findings.truth.shape
+        self._cells = cells
+        self.shape = findings.shape
         self.ci = findings.ci
         self.per_label = pd.DataFrame(table)
         self.undefined = undefined
@@ -153,6 +173,16 @@ class EvaluationReport:
 
     def __len__(self) -> int:
         return len(self._found.estimates)
+
+    def _only(self, keys: Sequence[str]) -> EvaluationReport:
+        """The same with these measures alone."""
+        for key in keys:
+            self[key]  # says what is missing
+        report = copy.copy(self)
+        report._found = copy.copy(self._found)
+        report._found.estimates = {key: self._found.estimates[key] for key in keys}
+        report._found.influences = {key: x for key, x in self._found.influences.items() if key in keys}
+        return report
 
     def keys(self) -> list[str]:
         """Return the names of all measures.
@@ -209,58 +239,156 @@ class EvaluationReport:
         lines += [f"| {' | '.join(row)} |" for row in self._rows()]
         return "\n".join(lines)
 
-    def compare(self, other: EvaluationReport) -> Any:
+    def compare(
+        self,
+        other: EvaluationReport,
+        *,
+        test: str = "influence",
+        correction: str | None = "holm",
+        n_resamples: int = 2000,
+        random_state: int = 0,
+    ) -> Any:
         """Compare with another model's report on the same examples, pairing the rows.
 
         Parameters
         ----------
         other : EvaluationReport
             Of the same truth, with the same weights and groups.
+        test, correction, n_resamples, random_state
+            See :func:`mlkit.metrics.compare`; "bootstrap" needs reports with replicates (``n_boot=``) of one seed.
 
         Returns
         -------
         DataFrame
             One row for each measure that both have with an interval: ``value other delta se low high p_value p_holm``;
-            delta is this report's value less the other's, p-values are two-sided, ``p_holm`` corrects for the number of
-            measures (Holm).
+            delta is this report's value less the other's, p-values are two-sided.
 
         Raises
         ------
         TypeError
             If ``other`` is no report.
         ValueError
-            If the two are not of the same truth, weights and groups.
+            If the two are not of the same truth, weights and groups, or hold no rows.
 
         Notes
         -----
         The standard error is that of the differences of the rows' influences: rows hard for both models cancel.
         """
-        import pandas as pd
+        from mlkit.metrics._comparison import check_same_rows, compare_rows
 
         if not isinstance(other, EvaluationReport):
             raise TypeError(f"other: expected an EvaluationReport, got {type(other).__name__}")
-        mine, theirs = self._found, other._found
-        same = [
-            mine.truth == theirs.truth,
-            _equal(mine.weights, theirs.weights),
-            _equal(mine.groups, theirs.groups),
-        ]
-        if not all(same):
-            what = ("truth", "sample_weight", "groups")[same.index(False)]
-            raise ValueError(f"other: expected a report of the same examples, got one whose {what} differs")
-        rows = []
-        keys = [key for key in mine.influences if key in theirs.influences]
-        for key in keys:
-            a, b = mine.estimates[key].value, theirs.estimates[key].value
-            difference = mine.influences[key].astype(np.float64) - theirs.influences[key]
-            se = standard_error(difference, mine.groups)
-            p = 2 * NormalDist().cdf(-abs(a - b) / se) if se > 0 else float(a == b)
-            rows.append((a, b, a - b, se, a - b - mine.z * se, a - b + mine.z * se, p))
-        table = pd.DataFrame(
-            rows, pd.Index(keys, name="measure"), ["value", "other", "delta", "se", "low", "high", "p_value"]
-        )
-        table["p_holm"] = _holm(table["p_value"].to_numpy())
-        return table
+        check_same_rows(self._found, other._found)
+        return compare_rows(self._found, other._found, test, correction, n_resamples, random_state)
+
+    def plot_pr(self, labels: Any = None, *, ax: Any = None) -> Any:
+        """Draw precision against recall, for all cells together and for some labels.
+
+        Parameters
+        ----------
+        labels : sequence of int or str, optional
+            Labels to draw, by number or name; default: the five with the most positives.
+        ax : matplotlib Axes, optional
+            Where to draw; default: a new figure.
+
+        Returns
+        -------
+        matplotlib Axes
+
+        Raises
+        ------
+        ImportError
+            If Matplotlib is not installed.
+        TypeError, ValueError
+            If there is no such label, or the report holds no scores.
+
+        Notes
+        -----
+        Steps, whose area is the average precision; of long curves 2,000 points are drawn.
+        """
+        from mlkit.metrics import plots
+
+        return plots.plot_pr(self, labels, ax=ax)
+
+    def plot_roc(self, labels: Any = None, *, ax: Any = None) -> Any:
+        """Draw the ROC curves of all cells together and of some labels.
+
+        Parameters
+        ----------
+        labels, ax
+            See :meth:`plot_pr`.
+
+        Returns
+        -------
+        matplotlib Axes
+
+        Raises
+        ------
+        ImportError, TypeError, ValueError
+            As :meth:`plot_pr`.
+        """
+        from mlkit.metrics import plots
+
+        return plots.plot_roc(self, labels, ax=ax)
+
+    def plot_reliability(self, label: Any = None, *, ax: Any = None) -> Any:
+        """Draw how often cells of about equal probability are positive.
+
+        Parameters
+        ----------
+        label : int or str, optional
+            One label, by number or name; default: all cells.
+        ax : matplotlib Axes, optional
+            Where to draw; default: a new figure.
+
+        Returns
+        -------
+        matplotlib Axes
+
+        Raises
+        ------
+        ImportError, TypeError, ValueError
+            As :meth:`plot_pr`; also if scores are not probabilities.
+
+        Notes
+        -----
+        15 bins of equal width, those of :func:`expected_calibration_error`, with Wilson's intervals, which take the
+        cells for independent. The bars above count the cells.
+        """
+        from mlkit.metrics import plots
+
+        return plots.plot_reliability(self, label, ax=ax)
+
+    def plot_labels(self, metric: str = "f1", *, top: int = 20, ax: Any = None) -> Any:
+        """Draw one number of each label, the worst first.
+
+        Parameters
+        ----------
+        metric : {"f1", "precision", "recall", "jaccard", "roc_auc", "average_precision"}, default="f1"
+            A column of ``per_label``.
+        top : int, default=20
+            So many labels at most.
+        ax : matplotlib Axes, optional
+            Where to draw; default: a new figure.
+
+        Returns
+        -------
+        matplotlib Axes
+
+        Raises
+        ------
+        ImportError
+            If Matplotlib is not installed.
+        TypeError, ValueError
+            If there is no such metric, or it needs scores.
+
+        Notes
+        -----
+        Intervals: those of the table for areas, Wilson's for precision and recall.
+        """
+        from mlkit.metrics import plots
+
+        return plots.plot_labels(self, metric, top=top, ax=ax)
 
     def __repr__(self) -> str:
         n, n_labels = self.shape
@@ -275,15 +403,3 @@ class EvaluationReport:
         head = f"<tr><th>measure</th><th>value</th><th>{100 * self.ci:g} % interval</th><th>note</th></tr>"
         body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in self._rows())
         return f"<p>{escape(repr(self))}</p><table>{head}{body}</table>"
-
-
-def _equal(a: Any, b: Any) -> bool:
-    return (a is None and b is None) or (a is not None and b is not None and np.array_equal(a, b))
-
-
-def _holm(p: Floats) -> Floats:
-    order = np.argsort(p, kind="stable")
-    stepped = np.maximum.accumulate(p[order] * np.arange(p.size, 0, -1)) if p.size else p
-    out = np.empty(p.size)
-    out[order] = np.minimum(1.0, stepped)
-    return out

@@ -1,25 +1,27 @@
-"""An audit of batches, and where they come from: a function of the caller's, two Parquet files, slices of arrays."""
+"""Where batches of an audit come from: a function of the caller's, two Parquet files, slices of arrays."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mlkit._progress import steps
-from mlkit._validation.arrays import is_array, is_sparse
+import numpy as np
+
+from mlkit import _core
+from mlkit._validation.arrays import canonical_rows, is_array, is_sparse, read_array
+from mlkit._validation.frames import is_frame
 from mlkit._validation.optional import require
-from mlkit._validation.params import check_memory, described
+from mlkit._validation.params import check_ids, check_memory, described
+from mlkit._validation.probabilities import Probabilities, check_shape, check_some, read_probabilities
 from mlkit.labels.matrix import LabelMatrix
-from mlkit.quality.state import LabelQualityState
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mlkit.quality.label_audit import LabelAudit
-
 _CELLS = 4_000_000  # of a Parquet file, in one batch
+_LARGE = 256 * 2**20  # bytes of a memory map that is not worked on as a whole
 
 
 class Batch(NamedTuple):
@@ -28,9 +30,20 @@ class Batch(NamedTuple):
     labels: Any
     pred_probs: Any
     ids: Any = None
+    unknown: Any = None
 
 
-Source = Callable[[], Iterator[Batch]]
+@dataclass(frozen=True)
+class Source:
+    """``batches`` goes through all of them, from the first one on each time it is called.
+
+    Of arrays the number of rows is known, and the probabilities (not judged yet) stay at hand where they can be used as
+    they are.
+    """
+
+    batches: Callable[[], Iterator[Batch]]
+    n_rows: int | None = None
+    pred_probs: Probabilities | None = None
 
 
 def is_source(labels: Any) -> bool:
@@ -38,8 +51,20 @@ def is_source(labels: Any) -> bool:
     return isinstance(labels, Path) or (callable(labels) and not hasattr(labels, "__array__"))
 
 
+def is_large_map(pred_probs: Any) -> bool:
+    """Whether these are dense probabilities in a file, too many to be worked on as a whole."""
+    if not isinstance(pred_probs, np.ndarray) or pred_probs.nbytes <= _LARGE:
+        return False
+    base: Any = pred_probs
+    while isinstance(base, np.ndarray):
+        if isinstance(base, np.memmap):
+            return True
+        base = base.base
+    return False
+
+
 def open_batches(labels: Any, pred_probs: Any) -> Source:
-    """Return a function that goes through all batches, from the first one on each time it is called.
+    """Return where the batches of two Parquet files, or of a function, come from.
 
     Raises
     ------
@@ -57,79 +82,82 @@ def open_batches(labels: Any, pred_probs: Any) -> Source:
             "pred_probs: expected None, since labels is a function that returns batches of labels and probabilities, "
             f"got {described(pred_probs)}"
         )
-    return lambda: _checked(labels())
+    return Source(lambda: _checked(labels()))
 
 
-def slice_rows(labels: Any, pred_probs: Any, ids: Any, max_memory: int | str) -> Source:
-    """Return the batches of arrays, so small that a few of them fit."""
-    for name, value in (("labels", labels), ("pred_probs", pred_probs)):
-        if not (isinstance(value, LabelMatrix) or is_array(value) or is_sparse(value)) or len(value.shape) != 2:
-            raise TypeError(f"{name}: expected a 2-D array or sparse matrix with max_memory, got {described(value)}")
-    n, n_labels = labels.shape
+def slice_rows(
+    labels: Any, pred_probs: Any, ids: Any, unknown: Any, max_memory: int | str, *, is_copied: bool, force: bool
+) -> Source:
+    """Return the batches of data at hand, so small that a few of them fit.
+
+    ``is_copied``: other numbers will be made of the probabilities; ``force``: hard predictions will do for them.
+    """
+    labels, probs = _rowwise("labels", labels), _rowwise("pred_probs", pred_probs)
+    mask = None if unknown is None else _rowwise("unknown", unknown)
+    if isinstance(probs, list):
+        probs = read_probabilities(probs, None, force=force)
+    check_some(tuple(probs.shape))
+    n, n_labels = _n_rows(labels), int(probs.shape[1])
+    shape = (n, n_labels) if isinstance(labels, list) else tuple(labels.shape)
+    check_shape(tuple(probs.shape), shape)
+    if mask is not None and not isinstance(mask, list) and tuple(mask.shape) != shape:
+        hint = " (transposed?)" if tuple(mask.shape) == shape[::-1] else ""
+        raise ValueError(f"unknown: expected shape {shape} to match labels, got {tuple(mask.shape)}{hint}")
+    names = None if ids is None else check_ids(ids, n)
     limit = check_memory("max_memory", max_memory) or 0
-    rows = max(64, min(limit // 4, 8 * _CELLS) // (8 * max(1, n_labels)))
-    rowwise = [value.tocsr() if is_sparse(value) else value for value in (labels, pred_probs)]
-
-    def part(value: Any, begin: int, end: int) -> Any:
-        return value._rows(begin, end) if isinstance(value, LabelMatrix) else value[begin:end]
+    of_row = n_labels if isinstance(probs, np.ndarray) and not is_copied else 8 * n_labels
+    if is_sparse(probs) and not isinstance(labels, np.ndarray):
+        of_row = 16 * max(1, probs.nnz // n)
+    rows = max(64, min(limit // 4, 8 * _CELLS) // of_row)
 
     def batches() -> Iterator[Batch]:
-        for begin in range(0, max(n, pred_probs.shape[0]), rows):
-            end = begin + rows
-            own = None if ids is None else ids[begin:end]
-            yield Batch(part(rowwise[0], begin, min(end, n)), part(rowwise[1], begin, end), own)
+        for begin in range(0, n, rows):
+            end = min(begin + rows, n)
+            own = None if names is None else names[begin:end]
+            hidden = None if mask is None else _slice(mask, begin, end)
+            yield Batch(_slice(labels, begin, end), _slice(probs, begin, end), own, hidden)
 
-    return batches
+    return Source(batches, n, _at_hand(probs))
 
 
-def audit_batches(source: Source, progress: bool | None, **options: Any) -> LabelAudit:
-    """Both passes; ``options`` are those of :class:`mlkit.quality.LabelQualityState`."""
-    under_way = steps(["thresholds", "issues", "report"], "audit", progress)
+def _rowwise(name: str, value: Any) -> Any:
+    """What rows can be sliced from."""
+    if isinstance(value, (LabelMatrix, list)) or is_frame(value):
+        return value
+    if isinstance(value, tuple):
+        return list(value)
+    if is_sparse(value):
+        from scipy.sparse import csr_array
 
-    next(under_way)
-    state: LabelQualityState | None = None
-    for number, batch in enumerate(source()):
-        if state is None:
-            state = LabelQualityState(_width(batch), **options)
-        with _placed(number, state.n_rows_):
-            state.update_thresholds(batch.labels, batch.pred_probs)
-    if state is None:
-        raise ValueError("labels: expected at least one batch, got none")
-    state.freeze()
-
-    next(under_way)
-    for number, batch in enumerate(source()):
-        with _placed(number, state.n_rows_):
-            state.update_issues(batch.labels, batch.pred_probs, ids=batch.ids)
-    if state.n_rows_ == 0:
-        raise ValueError(
-            "labels: expected a function that returns all batches each time it is called, got none the second time"
+        indptr, indices, data = canonical_rows(name, value)
+        return csr_array((data, indices, indptr), shape=value.shape)
+    if not is_array(value) or len(value.shape) != 2:
+        raise TypeError(
+            f"{name}: expected a 2-D array, a sparse matrix, a frame or lists with max_memory, got {described(value)}"
         )
-
-    next(under_way)
-    audit = state.finalize()
-    for _ in under_way:  # closes the bar
-        pass
-    return audit
+    return read_array(name, value)
 
 
-def _width(batch: Batch) -> int:
-    """Number of labels: lists of labels do not say it, but their probabilities do."""
-    for value in (batch.labels, batch.pred_probs):
-        shape = getattr(value, "shape", ())
-        if isinstance(shape, tuple) and len(shape) == 2:
-            return max(1, int(shape[1]))
-    first = batch.pred_probs[0] if isinstance(batch.pred_probs, (list, tuple)) and batch.pred_probs else None
-    return len(first) if isinstance(first, (list, tuple)) else 1
+def _n_rows(value: Any) -> int:
+    return len(value) if isinstance(value, list) else int(value.shape[0])
 
 
-@contextmanager
-def _placed(number: int, first_row: int) -> Iterator[None]:
-    """Say in which batch an error lies."""
-    try:
-        yield
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"{error} (in batch {number}, which begins at row {first_row})") from error
+def _slice(value: Any, begin: int, end: int) -> Any:
+    if isinstance(value, LabelMatrix):
+        return value._rows(begin, end)
+    return value.iloc[begin:end] if hasattr(value, "iloc") else value[begin:end]
+
+
+def _at_hand(probs: Any) -> Probabilities | None:
+    if is_frame(probs) or probs.dtype.kind != "f" or probs.dtype.itemsize > 8 or not probs.dtype.isnative:
+        return None  # batches say what is wrong with them, or make something else of them
+    shape = (int(probs.shape[0]), int(probs.shape[1]))
+    if not is_sparse(probs):
+        array = np.require(probs, requirements="A")
+        return Probabilities(shape, array, None, None, _core.labels.Scores(array, False))
+    indptr, indices = probs.indptr.astype(np.int64, copy=False), probs.indices.astype(np.int32, copy=False)
+    core = _core.labels.Scores(indptr, indices, probs.data, shape[1], False)
+    return Probabilities(shape, probs.data, indptr, indices, core)
 
 
 def _checked(batches: Any) -> Iterator[Batch]:
@@ -163,7 +191,7 @@ def _parquet(labels: Path, pred_probs: Path) -> Source:
                 )
             yield Batch(frame, probs, other_ids if ids is None else ids)
 
-    return batches
+    return Source(batches)
 
 
 def _open_parquet(argument: str, path: Path) -> Any:

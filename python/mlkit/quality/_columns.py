@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mlkit._validation.cells import Cells
+from mlkit._validation.probabilities import Probabilities
+from mlkit.labels.matrix import LabelMatrix
 from mlkit.quality import _engine
 
 Counts = NDArray[np.int64]
@@ -16,7 +18,7 @@ Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 _EDGES = np.array([0.001, 0.003, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5])  # of probabilities that are alike
-_CELLS_KEPT = 20_000_000
+_BLOCK = 1 << 18  # rows that are counted at a time
 _NOTHING = (np.zeros(0, np.int64), np.zeros(0, np.int64))
 
 
@@ -34,12 +36,25 @@ class Label:
 
     @cached_property
     def _seen_given(self) -> Floats:
-        unsaid = np.flatnonzero((self._p <= 0.5) & (self._values >= 0))
-        return _shares(self._p[unsaid], self._values[unsaid] == 1)
+        return self._shares(lambda p: (p, p <= 0.5), 1)
 
     @cached_property
     def _seen_absent(self) -> Floats:
-        return _shares(1 - self._p[self.said], self._values[self.said] == 0)
+        return self._shares(lambda p: (1 - p, p > 0.5), 0)
+
+    def _shares(self, of: Callable[[Floats], tuple[Floats, Mask]], value: int) -> Floats:
+        """How often, by bins of a probability of at most 1/2, the label had this value where it is known; ``of`` gives
+        the probability and where it counts."""
+        n_all, n = np.zeros(_EDGES.size, np.int64), np.zeros(_EDGES.size, np.int64)
+        for begin in range(0, self._p.size, _BLOCK):
+            given = self._values[begin : begin + _BLOCK]
+            p, counts = of(self._p[begin : begin + _BLOCK])
+            counts &= given >= 0
+            bins = np.searchsorted(_EDGES, p[counts])
+            n_all += np.bincount(bins, minlength=_EDGES.size)
+            n += np.bincount(bins[given[counts] == value], minlength=_EDGES.size)
+        shares: Floats = np.append((n + 0.5) / (n_all + 1), 0.0)  # above 1/2 it is what the model says
+        return shares
 
     def chance_of_given(self, rows: Counts, *, as_said: bool = False) -> Floats:
         """Largest believable chance that the label is given, against the model: 0 where it says so or unknown.
@@ -61,34 +76,24 @@ class Label:
         return both.size / known.size if known.size else float("nan")
 
 
-def _shares(p: Floats, happened: Mask) -> Floats:
-    """How often what has probability p, at most 1/2, happened, by bins of p."""
-    bins = np.searchsorted(_EDGES, p)
-    n_all = np.bincount(bins, minlength=_EDGES.size)
-    n = np.bincount(bins[happened], minlength=_EDGES.size)
-    shares: Floats = np.append((n + 0.5) / (n_all + 1), 0.0)  # above 1/2 it is what the model says
-    return shares
-
-
 def _believable(p: Floats, shares: Floats | None) -> Floats:
     chance: Floats = np.where(p <= 0.5, p, 0.0)
     return chance if shares is None else np.maximum(chance, shares[np.searchsorted(_EDGES, p)])
 
 
+ColumnReader = Callable[[int], Floats]  # a label's probabilities, row by row
+
+
 class Columns:
     """Labels by number, for some of an audit's labels; made when asked for, and not too many kept."""
 
-    def __init__(self, cells: Cells, flagged: _engine.FlaggedCells, labels: set[int]) -> None:
-        chosen = np.zeros(cells.shape[1], bool)
-        chosen[list(labels)] = True
-        probs = cells.probs
-        self._cells = cells
-        self._given = _entries(*cells.labels._cells[:2], chosen)
+    def __init__(
+        self, labels: LabelMatrix, flagged: _engine.FlaggedCells, chosen: Mask, read: ColumnReader, n_cells: int
+    ) -> None:
+        self._matrix, self._read = labels, read
+        self._given = _entries(*labels._cells[:2], chosen)
         self._flags = _entries(flagged.indptr, flagged.labels, chosen)
-        self._stored_probs = None
-        if probs.indptr is not None and probs.indices is not None:
-            self._stored_probs = _entries(probs.indptr, probs.indices, chosen)
-        self._n_kept = max(2, _CELLS_KEPT // cells.shape[0])
+        self._n_kept = max(2, n_cells // labels.shape[0])
         self._kept: dict[int, Label] = {}
 
     def __getitem__(self, label: int) -> Label:
@@ -99,18 +104,27 @@ class Columns:
         return self._kept[label]
 
     def _make(self, label: int) -> Label:
-        matrix, probs = self._cells.labels, self._cells.probs
+        matrix = self._matrix
         values = matrix._cells[2]
         given = np.full(matrix.shape[0], -1 if matrix.background == "unknown" else 0, np.int8)
         rows, at = self._given.get(label, _NOTHING)
         given[rows] = 1 if values is None else values[at]
-        if self._stored_probs is None:
-            p = np.asarray(probs.array[:, label], np.float64)
-        else:
-            p = np.zeros(matrix.shape[0])
-            rows, at = self._stored_probs.get(label, _NOTHING)
-            p[rows] = probs.array[at]
-        return Label(np.clip(p, 0, 1), given, self._flags.get(label, _NOTHING)[0])
+        return Label(np.clip(self._read(label), 0, 1), given, self._flags.get(label, _NOTHING)[0])
+
+
+def read_columns(probs: Probabilities, chosen: Mask) -> ColumnReader:
+    """The columns of probabilities that are at hand."""
+    if probs.indptr is None or probs.indices is None:
+        return lambda label: np.asarray(probs.array[:, label], np.float64)
+    stored = _entries(probs.indptr, probs.indices, chosen)
+
+    def read(label: int) -> Floats:
+        p = np.zeros(probs.shape[0])
+        rows, at = stored.get(label, _NOTHING)
+        p[rows] = probs.array[at]
+        return p
+
+    return read
 
 
 def _entries(indptr: Counts, indices: NDArray[Any], chosen: Mask) -> dict[int, tuple[Counts, Counts]]:

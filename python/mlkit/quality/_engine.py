@@ -34,6 +34,7 @@ BALANCED_POSTERIOR = "balanced_posterior"
 POSTERIORS = (ERROR_POSTERIOR, BALANCED_POSTERIOR)  # of cells; their parameters are flip rates
 RANKINGS = ("balanced_posterior", "self_confidence", "error_posterior")  # of flagged cells
 PRIOR_SHARE = 0.03  # of the given labels: what the balanced rates add to the errors found in either direction
+_ROWS = 65_536  # that are counted at a time
 AGGREGATORS = ("exponential_moving_average", "softmin", "mean", "min", "max", "median", "k_smallest", "log")
 
 
@@ -51,10 +52,24 @@ class FlaggedCells:
     def rows(self) -> NDArray[np.int64]:
         return np.repeat(np.arange(self.indptr.size - 1), np.diff(self.indptr))
 
+    def by_direction(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """The labels of those that are given 0, and of those that are given 1."""
+        return self.labels[self.given == 0], self.labels[self.given == 1]
+
     def where(self, keep: NDArray[np.bool_]) -> FlaggedCells:
         """Some of them."""
-        before = np.concatenate([[0], np.cumsum(keep)])
-        return FlaggedCells(before[self.indptr], self.labels[keep], self.given[keep], self.p[keep], self.tied)
+        bounds = bounds_of(keep, self.indptr)
+        return FlaggedCells(bounds, self.labels[keep], self.given[keep], self.p[keep], self.tied)
+
+
+def bounds_of(keep: NDArray[np.bool_], indptr: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The rows' bounds among the cells that are kept."""
+    bounds = np.zeros(indptr.size, np.int64)
+    for begin in range(0, indptr.size - 1, _ROWS):
+        part = indptr[begin : begin + _ROWS + 1]
+        before = np.concatenate([[0], np.cumsum(keep[part[0] : part[-1]])])
+        bounds[begin + 1 : begin + part.size] = bounds[begin] + before[part[1:] - part[0]]
+    return bounds
 
 
 def thresholds(cells: Cells, compat: str | None = None) -> NDArray[np.float64]:
@@ -87,15 +102,18 @@ def _even_cuts(n_labels: int) -> tuple[Floats, Floats]:
     return np.full(n_labels, 0.5), np.full(n_labels, 0.5)
 
 
-def doubted_cells(cells: Cells, filter_by: str, thresholds_: Floats) -> FlaggedCells:
-    """All cells among which a filter chooses, whatever it may choose when all the data are known."""
-    if filter_by == "confident_learning":
-        cuts = _confident_cuts(cells, thresholds_, None)
-    elif filter_by in LOW_FILTERS:
-        cuts = _even_cuts(cells.shape[1])
-    else:
-        cuts = _disagreement_cuts(cells, None)
+def doubted_cells(cells: Cells, filter_by: str) -> FlaggedCells:
+    """All cells among which a filter chooses, whatever it may choose when all the data are known, and all that the
+    model contradicts."""
+    cuts = _even_cuts(cells.shape[1]) if filter_by in LOW_FILTERS else _disagreement_cuts(cells, None)
     return doubted(cells, *cuts)
+
+
+def contradicted_cells(cells: Cells, excluded: NDArray[np.bool_]) -> FlaggedCells:
+    """The cells of which the model's likelier outcome is the other one, but for those of excluded labels."""
+    flagger = Flagger(cells, "predicted_neq_given")
+    flagger.exclude(excluded)
+    return flagger.flagged()
 
 
 def joint(

@@ -5,6 +5,7 @@ Each finding is a sentence, most damning first; the tables behind them are made 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ from mlkit._validation.cells import Cells
 from mlkit._validation.params import list_labels
 from mlkit._validation.rules import Rules
 from mlkit.quality import _engine, _trust
-from mlkit.quality._tally import TalliedCells
+from mlkit.quality._columns import ColumnReader, Mask
 from mlkit.quality._trust import Remark, counted
 from mlkit.quality.pairs import Pair, find_pairs
 from mlkit.quality.row_order import LEVEL, Break, find_breaks, flag_matrix
@@ -35,6 +36,7 @@ class Evidence:
     shape: tuple[int, int]
     names: tuple[str, ...] | None
     probs_fit: bool  # to these labels: what pairs are held against
+    has_pairs: bool = True  # they were looked for
 
     @property
     def label_breaks(self) -> list[Break]:
@@ -176,15 +178,25 @@ def _chance(p_value: float) -> str:
 
 
 def gather(
-    cells: Cells, flagged: _engine.FlaggedCells, status: _trust.LabelStatus, rules: Rules | None, *, probs_fit: bool
+    cells: Cells,
+    flagged: _engine.FlaggedCells,
+    contradicted: Callable[[], _engine.FlaggedCells],
+    rules: Rules | None,
+    columns_of: Callable[[Mask], ColumnReader] | None,
+    *,
+    probs_fit: bool,
+    n_cells: int | None = None,
 ) -> Evidence:
-    """Look for all of it."""
+    """Look for all of it.
+
+    ``contradicted`` gives the cells of which the model's likelier outcome is the other one, in labels that are judged;
+    ``columns_of`` the probabilities of some labels, of which ``n_cells`` are kept at a time. Without it pairs are not
+    looked for.
+    """
     breaks = find_breaks(cells.labels, AUDIT_LEVEL, cells.n_threads)
     pairs: list[Pair] = []
-    if not isinstance(cells, TalliedCells):  # pairs are held against whole columns of probabilities
-        contradicted = _engine.Flagger(cells, "predicted_neq_given")
-        contradicted.exclude(status.is_excluded)
-        pairs = find_pairs(cells, contradicted.flagged(), breaks, AUDIT_LEVEL)
+    if columns_of is not None:
+        pairs = find_pairs(cells.labels, contradicted(), breaks, AUDIT_LEVEL, columns_of, n_cells)
     breaks += find_breaks(flag_matrix(cells.labels, flagged), AUDIT_LEVEL, cells.n_threads, kind="flags")
     violations = find_violations(cells.labels, rules)
-    return Evidence(breaks, pairs, violations, cells.shape, cells.label_names, probs_fit)
+    return Evidence(breaks, pairs, violations, cells.shape, cells.label_names, probs_fit, columns_of is not None)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ _COLUMNS: dict[str, tuple[Any, str]] = {  # dtype, and what there is one number 
     "label": (np.int32, "stored"),
     "value": (np.int8, "stored"),
 }
+_DTYPES = {name: dtype for name, (dtype, _) in _COLUMNS.items()}
 
 
 @dataclass(frozen=True)
@@ -46,14 +48,18 @@ class _Batch:
 class Findings:
     """Doubted cells, scores and labels of batches, in any order of arrival."""
 
-    def __init__(self, n_labels: int, max_bytes: int) -> None:
+    def __init__(self, n_labels: int, max_bytes: int, folder: Path | None = None) -> None:
         self.n_rows = 0
         self.joint = np.zeros((n_labels, 2, 2), np.int64)
         self.disagreements = np.zeros(n_labels, np.int64)
         self._max_bytes = max_bytes
         self._notes: dict[str, int] = {}
         self._batches: list[_Batch] = []
-        self._spools = Spools(max_bytes, **{name: dtype for name, (dtype, _) in _COLUMNS.items()})
+        self._spools = Spools(max_bytes, _DTYPES, folder)
+
+    def empty(self) -> Findings:
+        """Findings of the same kind, of nothing yet."""
+        return Findings(self.joint.shape[0], self._max_bytes)
 
     def add(
         self,
@@ -64,7 +70,7 @@ class Findings:
         ids: NDArray[Any] | None,
     ) -> None:
         """Find what there is to keep in a batch."""
-        doubted = _engine.doubted_cells(cells, filter_by, thresholds)
+        doubted = _engine.doubted_cells(cells, filter_by)
         indptr, labels, values = cells.labels._cells
         self.joint += _engine.joint(cells, thresholds)
         self.disagreements += _engine.count_disagreements(cells).sum(axis=1)
@@ -112,11 +118,43 @@ class Findings:
         first_rows = [batch.first_row for batch in self._batches]
         if first_rows == sorted(first_rows):
             return self
-        ordered = Findings(self.joint.shape[0], self._max_bytes)
+        ordered = self.empty()
         ordered.joint, ordered.disagreements, ordered._notes = self.joint, self.disagreements, self._notes
         for batch, parts in sorted(self._parts(), key=lambda part: part[0].first_row):
             ordered._keep(batch, parts)
         return ordered
+
+    def sync(self) -> tuple[dict[str, NDArray[Any]], dict[str, int], dict[str, int]]:
+        """Make sure that all columns are on the disk; return what else there is to keep (but for the ids), their sizes,
+        and the notes."""
+        batches = [(b.first_row, b.rows, b.doubted, b.stored) for b in self._batches]
+        arrays = {
+            "joint": self.joint,
+            "disagreements": self.disagreements,
+            "batches": np.array(batches, np.int64).reshape(-1, 4),
+        }
+        return arrays, self._spools.sync(), dict(self._notes)
+
+    def restore(
+        self,
+        arrays: Mapping[str, NDArray[Any]],
+        sizes: dict[str, int],
+        notes: dict[str, int],
+        folder: Path,
+    ) -> None:
+        """Be as when :meth:`sync` was called."""
+        self.joint, self.disagreements = arrays["joint"], arrays["disagreements"]
+        self._batches = [
+            _Batch(first_row, rows, doubted, stored, None)
+            for first_row, rows, doubted, stored in arrays["batches"].tolist()
+        ]
+        self.n_rows = sum(batch.rows for batch in self._batches)
+        self._notes = dict(notes)
+        self._spools = Spools(self._max_bytes, _DTYPES, folder, sizes)
+
+    def name(self, place: int, ids: NDArray[Any] | None) -> None:
+        """Put the ids to a batch that was restored."""
+        self._batches[place] = replace(self._batches[place], ids=ids)
 
     @property
     def scores(self) -> NDArray[np.float64]:
@@ -150,6 +188,19 @@ class Findings:
         given = LabelMatrix(indptr, columns, self._spools.array("doubted_given"), n_labels, background="unknown")
         core = _core.labels.Scores(indptr, columns, p, n_labels, False)
         return Cells(given, Probabilities(given.shape, p, indptr, columns, core, False), n_threads)
+
+    def contradicted(self, filter_by: str, excluded: NDArray[np.bool_], n_threads: int) -> _engine.FlaggedCells:
+        """The cells that the model contradicts, which are most or all of the doubted ones."""
+        if filter_by in _engine.LOW_FILTERS:
+            return _engine.contradicted_cells(self.doubted(n_threads), excluded)
+        found = _engine.FlaggedCells(
+            _bounds(self._spools.array("n_doubted")),
+            self._spools.array("doubted_label"),
+            self._spools.array("doubted_given"),
+            self._spools.array("doubted_p"),
+            np.zeros(0, np.int64),
+        )
+        return found.where(~excluded[found.labels]) if excluded.any() else found
 
     def _keep(self, batch: _Batch, parts: dict[str, NDArray[Any]]) -> None:
         self._batches.append(batch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -16,41 +17,69 @@ from mlkit.labels.matrix import LabelMatrix
 Counts = NDArray[np.int64]
 
 
-class Tally:
-    """Numbers of rows and cells, exact sums of probabilities, and their histograms, label by label."""
+class SideSums:
+    """Numbers of cells and exact sums of probabilities, by label and side."""
 
     def __init__(self, n_labels: int) -> None:
-        self.n_rows = 0
         self.n_positive = np.zeros(n_labels, np.int64)
         self.n_negative = np.zeros(n_labels, np.int64)
         self._sums = np.zeros((n_labels, 2, 2), np.int64)
-        self._entries: tuple[Counts, Counts] = (np.zeros(0, np.int64), np.zeros(0, np.int64))
 
     def add(self, cells: Cells) -> None:
         """Count a batch."""
-        n_negative, n_threads = cells.n_negative, cells.n_threads
-        entries = _core.quality.histogram_entries(*cells.core, n_negative, n_threads)
-        self._add(
-            cells.shape[0], cells.n_positive, n_negative, _core.quality.side_sums(*cells.core, n_threads), entries
-        )
+        sums = _core.quality.side_sums(*cells.core, cells.n_threads)
+        self._add_sides(cells.n_positive, cells.n_negative, sums)
 
-    def merge(self, other: Tally) -> None:
-        """Add what another tally has counted."""
-        self._add(other.n_rows, other.n_positive, other.n_negative, other._sums, other._entries)
-
-    def _add(
-        self, n_rows: int, n_positive: Counts, n_negative: Counts, sums: Counts, entries: tuple[Counts, Counts]
-    ) -> None:
-        self.n_rows += n_rows
+    def _add_sides(self, n_positive: Counts, n_negative: Counts, sums: Counts) -> None:
         self.n_positive = self.n_positive + n_positive
         self.n_negative = self.n_negative + n_negative
         words = self._sums + sums  # [..., 0] counts 2^32 units, [..., 1] single ones
         self._sums = np.stack([words[..., 0] + (words[..., 1] >> 32), words[..., 1] & 0xFFFFFFFF], axis=-1)
-        self._entries = _core.quality.merge_entries(*self._entries, *entries)
 
     def thresholds(self) -> NDArray[np.float64]:
         """Confident thresholds, (L, 2)."""
         return _core.quality.thresholds_from_sums(self._sums, self.n_positive, self.n_negative)
+
+    def arrays(self) -> dict[str, Counts]:
+        """All that there is to keep."""
+        return {"n_positive": self.n_positive, "n_negative": self.n_negative, "sums": self._sums}
+
+    def restore(self, arrays: Mapping[str, Counts]) -> None:
+        """Be as when :meth:`arrays` was called."""
+        self.n_positive, self.n_negative, self._sums = (arrays[k] for k in ("n_positive", "n_negative", "sums"))
+
+
+class Tally(SideSums):
+    """The same, the number of rows, and a histogram of each label's probabilities."""
+
+    def __init__(self, n_labels: int) -> None:
+        super().__init__(n_labels)
+        self.n_rows = 0
+        self._entries: tuple[Counts, Counts] = (np.zeros(0, np.int64), np.zeros(0, np.int64))
+
+    def add(self, cells: Cells) -> None:
+        """Count a batch."""
+        super().add(cells)
+        self._add_rows(cells.shape[0], _core.quality.histogram_entries(*cells.core, cells.n_negative, cells.n_threads))
+
+    def merge(self, other: Tally) -> None:
+        """Add what another tally has counted."""
+        self._add_sides(other.n_positive, other.n_negative, other._sums)
+        self._add_rows(other.n_rows, other._entries)
+
+    def _add_rows(self, n_rows: int, entries: tuple[Counts, Counts]) -> None:
+        self.n_rows += n_rows
+        self._entries = _core.quality.merge_entries(*self._entries, *entries)
+
+    def arrays(self) -> dict[str, Counts]:
+        """All that there is to keep."""
+        keys, counts = self._entries
+        return {**super().arrays(), "n_rows": np.array(self.n_rows), "keys": keys, "counts": counts}
+
+    def restore(self, arrays: Mapping[str, Counts]) -> None:
+        """Be as when :meth:`arrays` was called."""
+        super().restore(arrays)
+        self.n_rows, self._entries = int(arrays["n_rows"]), (arrays["keys"], arrays["counts"])
 
     def label_auc(self, n_threads: int) -> NDArray[np.float64]:
         """Area under each label's ROC curve and how far it may be off, (L, 2)."""
@@ -67,14 +96,7 @@ class Tally:
     def __eq__(self, other: Any) -> bool:
         if not isinstance(other, Tally):
             return NotImplemented
-        return self.n_rows == other.n_rows and all(
-            np.array_equal(a, b)
-            for a, b in zip(
-                (self.n_positive, self.n_negative, self._sums, *self._entries),
-                (other.n_positive, other.n_negative, other._sums, *other._entries),
-                strict=True,
-            )
-        )
+        return all(np.array_equal(a, b) for a, b in zip(self.arrays().values(), other.arrays().values(), strict=True))
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -95,18 +117,18 @@ class _Gone(Probabilities):
         if name.startswith("__"):
             raise AttributeError(name)
         raise ValueError(
-            "pred_probs: an audit of batches does not hold them (plot_score_hist and the policies 'fdr' and 'budget' "
-            "need mlkit.audit of arrays)"
+            "pred_probs: this audit does not hold them, since they came in batches (plot_score_hist and the policies "
+            "'fdr' and 'budget' need mlkit.audit of arrays)"
         )
 
 
 @dataclass(frozen=True)
 class TalliedCells(Cells):
-    """Labels, and what was counted of probabilities that went by in batches."""
+    """Labels, and what was counted of their probabilities, which went by in batches."""
 
     tally: Tally
 
     @classmethod
-    def of(cls, labels: LabelMatrix, tally: Tally, n_threads: int) -> TalliedCells:
-        """The cells of these labels."""
-        return cls(labels, _Gone(labels.shape), n_threads, tally)
+    def of(cls, labels: LabelMatrix, tally: Tally, n_threads: int, probs: Probabilities | None = None) -> TalliedCells:
+        """The cells of these labels; ``probs`` where they are still at hand."""
+        return cls(labels, _Gone(labels.shape) if probs is None else probs, n_threads, tally)

@@ -241,11 +241,11 @@ def ties(tied: Counts, n_labels: int) -> Remark | None:
 
 
 def no_pairs() -> Remark:
-    """Of batches: what they did not leave behind."""
+    """Of a state's two passes: what they did not leave behind."""
     return Remark(
         "batches",
-        "an audit of batches does not look for pairs of labels that are wrong together: that takes whole columns of "
-        "probabilities (label_pair_issues)",
+        "pairs of labels that are wrong together were not looked for: that takes whole columns of probabilities "
+        "(mlkit.audit of batches goes through them once more)",
         is_warning=False,
     )
 

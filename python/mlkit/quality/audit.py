@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from mlkit._progress import steps
@@ -10,8 +11,11 @@ from mlkit._validation.cells import check_cells
 from mlkit._validation.params import check_choice, check_ids, check_integer, described
 from mlkit._validation.rules import check_rules
 from mlkit.quality import _engine, _evidence, _trust
-from mlkit.quality._batches import audit_batches, is_source, open_batches, slice_rows
+from mlkit.quality._batches import is_large_map, is_source, open_batches, slice_rows
+from mlkit.quality._columns import read_columns
 from mlkit.quality._folds import check_folds, fold_spread
+from mlkit.quality._passes import audit_batches
+from mlkit.quality._recalibration import Recalibration
 from mlkit.quality._trusted import check_trusted
 from mlkit.quality.label_audit import LabelAudit
 
@@ -31,6 +35,7 @@ def audit(
     fold_ids: Any = None,
     trusted: Any = None,
     max_memory: int | str | None = None,
+    checkpoint: str | Path | None = None,
     nan_policy: str = "raise",
     from_logits: bool = False,
     force: bool = False,
@@ -64,7 +69,13 @@ def audit(
         many of the others are wrong rests on probabilities recalibrated on them.
     max_memory : int or str, optional
         Go through arrays, too, in batches, and keep no more than about this of what is found in memory: the rest is in
-        temporary files. Of batches "64MB" is kept if nothing is said.
+        temporary files. Of batches, and of memory maps of more than 256 MB, "64MB" is kept if nothing is said. The
+        result does not depend on it.
+    checkpoint : str or Path, optional
+        A folder in which the passes over batches leave, every ten seconds, what they have found. The same call after
+        one that was killed goes on from there, and gives the same bits; other data, or settings on which the passes
+        depend, are refused. The function of batches must return the same ones each time. The folder is emptied at the
+        end.
     progress : bool, optional
         Show a bar; None: on a terminal or in a notebook, for work that takes over two seconds.
 
@@ -92,7 +103,9 @@ def audit(
     Evidence is reported when it is beyond chance or, for rules, certain: right labels whose rows are in random order
     yield some in at most one audit of a hundred.
 
-    Seven passes over the probabilities; O(stored) for sparse input. Same bits for every ``n_jobs``.
+    Seven passes over the probabilities; O(stored) for sparse input. Same bits for every ``n_jobs``. Batches are gone
+    through twice, once more if some labels may be wrong in pairs, and with ``trusted`` at least twice more (at most 14
+    times, where the histograms of so many labels do not fit).
 
     Examples
     --------
@@ -116,15 +129,23 @@ def audit(
     check_choice("filter_by", filter_by, _engine.FILTERS)
     check_choice("rank_by", rank_by, _engine.RANKINGS)
     check_integer("min_support", min_support, low=0)
-    if is_source(labels) or max_memory is not None:
-        of_the_whole = {"unknown": unknown, "fold_ids": fold_ids, "trusted": trusted}
-        for name, value in {**of_the_whole, "ids": ids if is_source(labels) else None}.items():
+    if is_source(labels) or max_memory is not None or checkpoint is not None or is_large_map(pred_probs):
+        of_arrays = {"unknown": unknown, "ids": ids}
+        for name, value in of_arrays.items() if is_source(labels) else ():
             if value is not None:
                 raise ValueError(f"{name}: expected None with batches, got {described(value)}")
         kept = "64MB" if max_memory is None else max_memory
+        if is_source(labels):
+            source = open_batches(labels, pred_probs)
+        else:
+            hard = force or from_logits
+            source = slice_rows(labels, pred_probs, ids, unknown, kept, is_copied=hard, force=hard)
         return audit_batches(
-            open_batches(labels, pred_probs) if is_source(labels) else slice_rows(labels, pred_probs, ids, kept),
+            source,
             progress,
+            folds=None if fold_ids is None else check_folds(fold_ids, source.n_rows),
+            trusted=trusted,
+            checkpoint=checkpoint,
             label_names=label_names,
             hierarchy=hierarchy,
             rules=rules,
@@ -155,8 +176,7 @@ def audit(
     )
     own_ids = None if ids is None else check_ids(ids, cells.shape[0]).copy()
     folds = None if fold_ids is None else check_folds(fold_ids, cells.shape[0])
-    right = None if trusted is None else check_trusted(trusted, cells)
-    recalibrated = cells if right is None else right.recalibrate(cells)
+    again = None if trusted is None else Recalibration(check_trusted(trusted, cells), cells)
     checked_rules = check_rules(hierarchy, rules, cells.shape[1], cells.label_names)
 
     next(under_way)
@@ -168,7 +188,7 @@ def audit(
 
     next(under_way)
     auc = _engine.label_auc(cells)
-    needed = max(min_support, 0 if folds is None else len(folds))
+    needed = max(min_support, 0 if folds is None else folds.n)
     status, in_sample = _trust.judge(
         cells.n_positive, cells.n_negative, auc[:, 0], needed, lambda: _engine.count_disagreements(cells).sum(axis=1)
     )
@@ -176,15 +196,22 @@ def audit(
     next(under_way)
     flagger.exclude(status.is_excluded)
     flagged = flagger.flagged()
-    if right is not None:
-        flagged = flagged.where(~right.covers(flagged.rows, flagged.labels, cells.shape[1]))
+    if again is not None:
+        flagged = flagged.where(~again.trusted.covers(flagged.rows, flagged.labels, cells.shape[1]))
 
     next(under_way)
     scores = _engine.row_scores(cells)
 
     next(under_way)
     other_labels = _trust.other_labels(status, thresholds, cells.n_positive, cells.n_negative)
-    evidence = _evidence.gather(cells, flagged, status, checked_rules, probs_fit=other_labels is None)
+    evidence = _evidence.gather(
+        cells,
+        flagged,
+        lambda: _engine.contradicted_cells(cells, status.is_excluded),
+        checked_rules,
+        lambda chosen: read_columns(cells.probs, chosen),
+        probs_fit=other_labels is None,
+    )
     for _ in under_way:  # closes the bar
         pass
     return LabelAudit(
@@ -202,6 +229,5 @@ def audit(
         filter_by=filter_by,
         rank_by=rank_by,
         min_support=min_support,
-        trusted=right,
-        recalibrated=recalibrated,
+        recalibration=again,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from functools import cached_property
 from pathlib import Path
@@ -11,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlkit._validation.arrays import take_rows
 from mlkit._validation.cells import Cells
-from mlkit._validation.params import check_choice, check_integer, list_labels, suggest
+from mlkit._validation.params import check_integer
 from mlkit.quality import _engine, _evidence, _stories, _trust
+from mlkit.quality._cell_tables import CellTables
 from mlkit.quality._evidence_tables import EvidenceTables
-from mlkit.quality._tally import TalliedCells
-from mlkit.quality._trusted import Trusted
+from mlkit.quality._recalibration import Recalibration
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,10 +23,9 @@ if TYPE_CHECKING:
     from mlkit.quality.patch import CellPatch
 
 AT_RANDOM = "the same if flags fell at random"
-DIRECTIONS = ("missing", "spurious")  # by the given value: a given 0 that should be 1, a given 1 that should be 0
 
 
-class LabelAudit(EvidenceTables):
+class LabelAudit(CellTables, EvidenceTables):
     """The findings of :func:`mlkit.audit`.
 
     Attributes
@@ -80,12 +77,10 @@ class LabelAudit(EvidenceTables):
         filter_by: str,
         rank_by: str,
         min_support: int,
-        trusted: Trusted | None,
-        recalibrated: Cells,
+        recalibration: Recalibration | None,
     ) -> None:
         self._cells = cells
-        self._trusted = trusted
-        self._recalibrated = recalibrated
+        self._recalibration = recalibration
         self._flagged = flagged
         self.scores = scores
         self._thresholds = thresholds
@@ -98,21 +93,20 @@ class LabelAudit(EvidenceTables):
         self.rank_by = rank_by
         self.min_support = min_support
         n_labels = cells.shape[1]
-        by_group = np.bincount(flagged.labels * np.int64(2) + flagged.given, minlength=2 * n_labels).reshape(-1, 2)
-        self._n_missing, self._n_spurious = by_group[:, 0], by_group[:, 1]
+        self._n_missing, self._n_spurious = (np.bincount(x, minlength=n_labels) for x in flagged.by_direction())
         self._n_flagged_rows = int(np.count_nonzero(np.diff(flagged.indptr)))
         names = cells.label_names
         remarks = [
             in_sample,
             other_labels,
             _trust.incomplete(int(self._n_spurious.sum()), int(self._n_missing.sum()), cells.labels.background),
-            _trust.zeros(int(np.count_nonzero(flagged.p[flagged.given == 1] == 0)), int(self._n_spurious.sum())),
+            _trust.zeros(int(np.count_nonzero((flagged.p == 0) & (flagged.given == 1))), int(self._n_spurious.sum())),
             None if fold_spread is None else _trust.fold_shift(fold_spread, status, names),
             *_trust.excluded(status, filter_by, names),
             _trust.saturation(self._n_flagged_rows / cells.shape[0], self._expected_share, n_labels),
             _trust.ties(flagged.tied, n_labels),
             *_trust.reading(cells.labels.notes),
-            _trust.no_pairs() if isinstance(cells, TalliedCells) else None,
+            None if evidence.has_pairs else _trust.no_pairs(),
         ]
         self._remarks = sorted([r for r in remarks if r is not None], key=lambda remark: not remark.is_warning)
 
@@ -157,89 +151,6 @@ class LabelAudit(EvidenceTables):
             frame["fold_spread"] = np.fmax(*self._fold_spread.spread.T)
         return frame
 
-    def cells(
-        self, top: int | None = None, *, label: str | int | None = None, direction: str | None = None
-    ) -> pd.DataFrame:
-        """List the flagged cells, most suspicious first.
-
-        Parameters
-        ----------
-        top : int, optional
-            Only so many.
-        label : str or int, optional
-            Only those of one label, by name or number.
-        direction : {"spurious", "missing"}, optional
-            Only labels given that should not be, or not given that should.
-
-        Returns
-        -------
-        DataFrame
-            ``id``, ``row``, ``label``, ``direction``, ``given``, ``suggested``, ``p`` (the model's probability of the
-            label), ``score`` (of the ranking; lower is more suspicious), ``rank``. Ties by row and label.
-        """
-        import pandas as pd
-
-        top = None if top is None else check_integer("top", top, low=0)
-        flagged, rows = self._flagged, self._flagged.rows
-        score = self._flag_scores
-        keep = np.ones(score.size, bool)
-        if label is not None:
-            keep &= flagged.labels == self._label_number(label)
-        if direction is not None:
-            keep &= flagged.given == DIRECTIONS.index(check_choice("direction", direction, DIRECTIONS))
-        which = np.flatnonzero(keep)
-        if top is not None and 0 < top < which.size // 4:  # sort no more than can be shown
-            which = which[score[which] <= np.partition(score[which], top - 1)[top - 1]]
-        which = which[np.argsort(score[which], kind="stable")][:top]
-        given = flagged.given[which]
-        return pd.DataFrame(
-            {
-                "id": self._id_column(rows[which]),
-                "row": rows[which],
-                "label": self._name_column(flagged.labels[which]),
-                "direction": np.asarray(DIRECTIONS, object)[given],
-                "given": given,
-                "suggested": 1 - given,
-                "p": flagged.p[which],
-                "score": score[which],
-                "rank": np.arange(1, which.size + 1),
-            }
-        )
-
-    def examples(self, top: int | None = None) -> pd.DataFrame:
-        """List the examples with a flagged cell, most suspicious first.
-
-        Parameters
-        ----------
-        top : int, optional
-            Only so many.
-
-        Returns
-        -------
-        DataFrame
-            ``id``, ``row``, ``score``, ``n_flagged``, ``given`` and ``suggested`` (lists of labels), ``rank``. Ties by
-            row.
-        """
-        import pandas as pd
-
-        from mlkit.quality.issues import rank_rows
-
-        top = None if top is None else check_integer("top", top, low=0)
-        n_flagged = np.diff(self._flagged.indptr)
-        rows = rank_rows(n_flagged > 0, self.scores)[:top]
-        given, suggested = self._label_sets(rows)
-        return pd.DataFrame(
-            {
-                "id": self._id_column(rows),
-                "row": rows,
-                "score": self.scores[rows],
-                "n_flagged": n_flagged[rows],
-                "given": given,
-                "suggested": suggested,
-                "rank": np.arange(1, rows.size + 1),
-            }
-        )
-
     def patch(self, *, policy: str = "flagged", max_changes: int | None = None, fdr: float = 0.1) -> CellPatch:
         """Return suggested changes of the labels, which can be applied, reviewed and taken back.
 
@@ -256,18 +167,19 @@ class LabelAudit(EvidenceTables):
         from mlkit.quality import suggest
 
         suggest.check_policy(policy, max_changes, fdr)
-        flagged = (self._flagged, self._flag_scores) if policy == "flagged" else None
-        excluded = self._status.is_excluded
+        found, again = self._flagged, self._recalibration
+        if again is not None:
+            found = again.flagged(found)
         return suggest.make_patch(
-            self._recalibrated,
+            self._cells if again is None else again.cells,
             self._noise_of_rest,
-            excluded,
+            self._status.is_excluded,
             policy,
             max_changes,
             fdr,
-            flagged,
+            (found, self._flag_scores) if policy == "flagged" else None,
             self.filter_by,
-            trusted=self._trusted,
+            trusted=None if again is None else again.trusted,
         )
 
     @property
@@ -299,12 +211,10 @@ class LabelAudit(EvidenceTables):
     @cached_property
     def story(self) -> _stories.Story:
         """How many cells may be wrong, and what that rests on (see the documentation of the room)."""
-        judged, trusted = self._status.kind == _trust.OK, self._trusted
-        if trusted is None:
+        judged, again = self._status.kind == _trust.OK, self._recalibration
+        if again is None:
             return _stories.tell(self._cells, self._noise_of_rest, judged)
-        spread = trusted.spread(self._cells, judged)
-        rest = trusted.rest(self._recalibrated)
-        return _stories.tell(rest, self._noise_of_rest, judged, trusted.n_cells, spread)
+        return _stories.tell(again.rest, self._noise_of_rest, judged, again.trusted.n_cells, again.spread(judged))
 
     @property
     def trust(self) -> pd.DataFrame:
@@ -336,9 +246,10 @@ class LabelAudit(EvidenceTables):
         return start + ',\n  "labels": [\n    ' + ",\n    ".join(rows) + "\n  ]\n}\n"  # a line for each label
 
     def save(self, folder: str | Path) -> list[Path]:
-        """Write ``labels.csv``, ``cells.csv``, ``examples.csv``, ``summary.json`` and ``patch.json``.
+        """Write the tables as CSV, the summary and the patch as JSON.
 
-        Each file appears complete or not at all; older ones of these names are replaced.
+        ``labels.csv``, ``cells.csv``, ``examples.csv``, ``breaks.csv``, ``pairs.csv``, ``violations.csv``,
+        ``summary.json`` and ``patch.json`` appear complete and together, or not at all; older ones are replaced.
 
         Parameters
         ----------
@@ -436,8 +347,7 @@ class LabelAudit(EvidenceTables):
     @cached_property
     def _noise_of_rest(self) -> NDArray[np.float64]:
         """The same in the cells that are not trusted, with the probabilities recalibrated on those that are."""
-        trusted = self._trusted
-        return self._noise if trusted is None else _engine.noise(trusted.rest(self._recalibrated))
+        return self._noise if self._recalibration is None else _engine.noise(self._recalibration.rest)
 
     @cached_property
     def _expected_share(self) -> float:
@@ -446,55 +356,17 @@ class LabelAudit(EvidenceTables):
         rate = _share(self._n_spurious + self._n_missing, self._cells.n_positive + self._cells.n_negative)
         log_none = np.log1p(-np.minimum(np.nan_to_num(rate), 1 - 2.0**-53))  # by label: log P(no flag)
         indptr, indices, values = labels._cells
-        known_everywhere, weights = 0.0, log_none[indices]
+        known_everywhere = 0.0
         if labels.background == "negative":
             known_everywhere = log_none.sum()
             if values is None:
                 return float(abs(np.expm1(known_everywhere)))
-            weights = np.where(values < 0, -weights, 0.0)
+            weights = np.where(values < 0, -log_none[indices], 0.0)
+        else:
+            weights = log_none[indices]
         rows = np.repeat(np.arange(labels.shape[0]), np.diff(indptr))
         by_row = known_everywhere + np.bincount(rows, weights=weights, minlength=labels.shape[0])
         return float(np.abs(np.expm1(np.minimum(by_row, 0.0))).mean())
-
-    def _name_column(self, numbers: NDArray[Any]) -> NDArray[Any]:
-        names = self.label_names
-        return numbers if names is None else np.asarray(names, object)[numbers]
-
-    def _id_column(self, rows: NDArray[np.int64]) -> NDArray[Any]:
-        return rows if self._ids is None else self._ids[rows]
-
-    def _label_number(self, label: Any) -> int:
-        names = self.label_names
-        if isinstance(label, str):
-            if names is None:
-                raise ValueError(f"label: expected a number, got {label!r} (the labels have no names)")
-            if label not in names:
-                known = list_labels(np.arange(len(names)), names)
-                raise ValueError(f"label: expected one of {known}, got {label!r}{suggest(label, names)}")
-            return names.index(label)
-        return check_integer("label", label, low=0, high=self.shape[1] - 1)
-
-    def _label_sets(self, rows: NDArray[np.int64]) -> tuple[list[list[Any]], list[list[Any]]]:
-        """The given label set of each row, and the one with the flagged cells turned round."""
-        labels, flagged, n_labels = self._cells.labels, self._flagged, np.int64(self.shape[1])
-        given_bounds, given_at = take_rows(labels.indptr, rows)
-        flag_bounds, flags_at = take_rows(flagged.indptr, rows)
-        given, flips = labels.indices[given_at], flagged.labels[flags_at]
-        places = np.arange(rows.size)
-        cells = np.concatenate(
-            [
-                np.repeat(places, np.diff(given_bounds)) * n_labels + given,
-                np.repeat(places, np.diff(flag_bounds)) * n_labels + flips,
-            ]
-        )
-        cells, times = np.unique(cells, return_counts=True)
-        cells = cells[times == 1]  # in one of the two: turned round
-        bounds = np.searchsorted(cells, np.arange(rows.size + 1) * n_labels)
-        return self._split(given, given_bounds), self._split(cells % n_labels, bounds)
-
-    def _split(self, numbers: NDArray[Any], bounds: NDArray[Any]) -> list[list[Any]]:
-        flat, ends = self._name_column(numbers).tolist(), bounds.tolist()
-        return [flat[begin:end] for begin, end in itertools.pairwise(ends)]
 
 
 def _plain(column: Any) -> list[Any]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mlkit._validation.cells import Cells, check_cells
 from mlkit._validation.params import check_choice, check_integer, check_number
 from mlkit.quality import _engine
+from mlkit.quality._recalibration import Recalibration
 from mlkit.quality._trusted import check_trusted
 
 if TYPE_CHECKING:
@@ -118,8 +119,7 @@ def estimate_noise_rates(
         n_jobs=n_jobs,
     )
     if trusted is not None:
-        right = check_trusted(trusted, cells)
-        cells = right.rest(right.recalibrate(cells))
+        cells = Recalibration(check_trusted(trusted, cells), cells).rest
     if method == "likelihood":
         wrong = likelihood_counts(cells, confidence)
     else:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mlkit._validation.cells import Cells, check_cells
+from mlkit._validation.cells import check_cells
 from mlkit._validation.params import check_choice, check_integer, check_number
+from mlkit.labels.matrix import LabelMatrix
 from mlkit.quality import _engine
-from mlkit.quality._columns import Columns
+from mlkit.quality._columns import ColumnReader, Columns, read_columns
 from mlkit.quality.row_order import LEVEL, Break, find_breaks
 
 if TYPE_CHECKING:
@@ -23,12 +24,16 @@ if TYPE_CHECKING:
 Counts = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+Rows = Callable[[int, int], "csr_array"]  # some rows of ones
 
 FEWEST = 3  # rows that a pair must have
 MOST = 25  # pairs that are looked at closely
 SURPRISE = 0.01  # of meetings, if flags were independent
 IMPLIED = 0.75  # share of the rows with one label that carry the other
+CELLS_KEPT = 20_000_000  # of the columns that are looked at
+_FEW = 2000  # labels of which every pair can have a number
 _WORK = 20_000_000  # pairs of cells that are counted at a time
+_ROWS = 65_536  # that are looked at at a time
 KINDS = ("swap", "implied", "confusable")
 
 
@@ -142,21 +147,37 @@ def label_pair_issues(
     )
     flagged = _engine.Flagger(cells, filter_by).flagged()
     breaks = find_breaks(cells.labels, level, cells.n_threads)
-    return pair_table(find_pairs(cells, flagged, breaks, level)[:top], cells.label_names)
+    pairs = find_pairs(cells.labels, flagged, breaks, level, lambda chosen: read_columns(cells.probs, chosen))
+    return pair_table(pairs[:top], cells.label_names)
 
 
-def find_pairs(cells: Cells, flagged: _engine.FlaggedCells, breaks: list[Break], level: float) -> list[Pair]:
-    """The pairs of an audit's flags, by kind and p-value; ``breaks`` are those of the labels."""
-    n_labels = cells.shape[1]
+def find_pairs(
+    labels: LabelMatrix,
+    flagged: _engine.FlaggedCells,
+    breaks: list[Break],
+    level: float,
+    columns_of: Callable[[Mask], ColumnReader],
+    n_cells: int | None = None,
+) -> list[Pair]:
+    """The pairs of an audit's flags, by kind and p-value; ``breaks`` are those of the labels.
+
+    ``columns_of`` gives the probabilities of some labels, and is asked once; columns of ``n_cells`` (default: 20
+    million) are kept.
+    """
+    n_labels = labels.shape[1]
     if n_labels < 2 or flagged.labels.size == 0:
         return []
-    missing = _side(flagged, 0, n_labels)
-    swaps = _candidates(_side(flagged, 1, n_labels), missing)
-    implied = _candidates(_given(cells), missing)
-    columns = Columns(cells, flagged, {label for pair in (*swaps, *implied) for label in pair})
+    missing = _flagged_rows(flagged, 0, n_labels)
+    swaps = _candidates(_flagged_rows(flagged, 1, n_labels), missing, labels.shape)
+    implied = _candidates(_given_rows(labels), missing, labels.shape)
+    chosen = np.zeros(n_labels, bool)
+    chosen[[label for pair in (*swaps, *implied) for label in pair]] = True
+    if not chosen.any():
+        return []
+    columns = Columns(labels, flagged, chosen, columns_of(chosen), CELLS_KEPT if n_cells is None else n_cells)
     # rows in an order of their own have anything in places of its own; a proven shift is no such order
     is_ordered = bool(breaks) and not any(b.shift.lag for b in breaks)
-    tests = _Tests(columns, cells.shape, level, is_ordered=is_ordered)
+    tests = _Tests(columns, labels.shape, level, is_ordered=is_ordered)
     found = [tests.swap(a, b) for a, b in swaps]
     swapped = {frozenset((pair.a, pair.b)) for pair in found if pair.p_value <= level}
     both_ways = {(min(pair), max(pair)) for pair in swaps if frozenset(pair) not in swapped}
@@ -166,31 +187,42 @@ def find_pairs(cells: Cells, flagged: _engine.FlaggedCells, breaks: list[Break],
     return sorted(kept, key=lambda pair: (KINDS.index(pair.kind), pair.p_value, pair.a, pair.b))
 
 
-def _side(flagged: _engine.FlaggedCells, given: int, n_labels: int) -> csr_array:
+def _flagged_rows(flagged: _engine.FlaggedCells, given: int, n_labels: int) -> Rows:
     """The flagged cells of one given value."""
+
+    def rows(begin: int, end: int) -> csr_array:
+        bounds = flagged.indptr[begin : end + 1]
+        part = slice(int(bounds[0]), int(bounds[-1]))
+        keep = flagged.given[part] == given
+        before = np.concatenate([[0], np.cumsum(keep)])
+        return _ones(before[bounds - bounds[0]], flagged.labels[part][keep], n_labels)
+
+    return rows
+
+
+def _given_rows(labels: LabelMatrix) -> Rows:
+    indptr, indices = labels.indptr, labels.indices
+
+    def rows(begin: int, end: int) -> csr_array:
+        bounds = indptr[begin : end + 1]
+        return _ones(bounds - bounds[0], indices[int(bounds[0]) : int(bounds[-1])], labels.shape[1])
+
+    return rows
+
+
+def _ones(indptr: Counts, labels: NDArray[Any], n_labels: int) -> csr_array:
     from scipy.sparse import csr_array
 
-    keep = flagged.given == given
-    before = np.concatenate([[0], np.cumsum(keep)])
-    shape = (flagged.indptr.size - 1, n_labels)
-    return csr_array((np.ones(int(before[-1]), np.int32), flagged.labels[keep], before[flagged.indptr]), shape=shape)
+    return csr_array((np.ones(labels.size, np.int32), labels, indptr), shape=(indptr.size - 1, n_labels))
 
 
-def _given(cells: Cells) -> csr_array:
-    from scipy.sparse import csr_array
-
-    labels = cells.labels
-    return csr_array((np.ones(labels.nnz, np.int32), labels.indices, labels.indptr), shape=labels.shape)
-
-
-def _candidates(left: csr_array, right: csr_array) -> list[tuple[int, int]]:
+def _candidates(left: Rows, right: Rows, shape: tuple[int, int]) -> list[tuple[int, int]]:
     """Pairs of columns that meet in at least ``FEWEST`` rows, more than independent ones would: the ``MOST`` that do
     so most."""
     from scipy.special import pdtrc
 
-    n = left.shape[0]
-    n_left, n_right = (np.bincount(side.indices, minlength=side.shape[1]) for side in (left, right))
-    a, b, count = (np.concatenate(parts) for parts in zip(*_meetings(left, right)))
+    n = shape[0]
+    a, b, count, n_left, n_right = (_counted if shape[1] <= _FEW else _counted_by_column)(left, right, shape)
     expected = n_left[a] * (n_right[b] / n)
     surprise = pdtrc(count - 1, expected)
     order = np.lexsort((b, a, -count / expected, surprise))[:MOST]
@@ -198,19 +230,43 @@ def _candidates(left: csr_array, right: csr_array) -> list[tuple[int, int]]:
     return list(zip(a[order].tolist(), b[order].tolist()))
 
 
-def _meetings(left: csr_array, right: csr_array) -> Iterator[tuple[Counts, Counts, Counts]]:
-    """Pairs of different columns and the rows in which both are set, for some columns of ``left`` at a time."""
-    by_column = left.T.tocsr()
-    in_row = np.repeat(np.diff(right.indptr), np.diff(left.indptr))
-    work = np.cumsum(np.bincount(left.indices, weights=in_row, minlength=left.shape[1]))
-    begin = 0
-    while begin < by_column.shape[0]:
+Meetings = tuple[Counts, Counts, Counts, Counts, Counts]
+
+
+def _counted(left: Rows, right: Rows, shape: tuple[int, int]) -> Meetings:
+    """Pairs of different columns, the rows in which both are set, and those in which each is; some rows at a time."""
+    n, n_labels = shape
+    n_left, n_right = np.zeros(n_labels, np.int64), np.zeros(n_labels, np.int64)
+    met = np.zeros((n_labels, n_labels), np.int64)
+    for begin in range(0, n, _ROWS):
+        one, other = (side(begin, min(begin + _ROWS, n)) for side in (left, right))
+        n_left += np.bincount(one.indices, minlength=n_labels)
+        n_right += np.bincount(other.indices, minlength=n_labels)
+        found = (one.T @ other).tocoo()
+        met[found.row, found.col] += found.data
+    np.fill_diagonal(met, 0)
+    a, b = np.nonzero(met >= FEWEST)
+    return a, b, met[a, b], n_left, n_right
+
+
+def _counted_by_column(left: Rows, right: Rows, shape: tuple[int, int]) -> Meetings:
+    """The same for some columns at a time: there are too many for a number for each pair."""
+    n, n_labels = shape
+    one, other = left(0, n), right(0, n)
+    n_left, n_right = (np.bincount(side.indices, minlength=n_labels) for side in (one, other))
+    in_row = np.repeat(np.diff(other.indptr), np.diff(one.indptr))
+    work = np.cumsum(np.bincount(one.indices, weights=in_row, minlength=n_labels))
+    by_column = one.T.tocsr()
+    parts, begin = [], 0
+    while begin < n_labels:
         done = work[begin - 1] if begin else 0.0
         end = max(begin + 1, int(np.searchsorted(work, done + _WORK, side="right")))
-        part = (by_column[begin:end] @ right).tocoo()
+        part = (by_column[begin:end] @ other).tocoo()
         keep = (part.data >= FEWEST) & (part.row + begin != part.col)
-        yield part.row[keep].astype(np.int64) + begin, part.col[keep].astype(np.int64), part.data[keep].astype(np.int64)
+        parts.append((part.row[keep].astype(np.int64) + begin, part.col[keep].astype(np.int64), part.data[keep]))
         begin = end
+    a, b, count = (np.concatenate(column) for column in zip(*parts))
+    return a, b, count.astype(np.int64), n_left, n_right
 
 
 class _Tests:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlkit._validation.optional import require
+from mlkit._plotting import BLUE, DARK, PLAIN, VERMILION, legend_above, new_axes, short_name, tidy
 
 if TYPE_CHECKING:
     from mlkit.quality.label_audit import LabelAudit
@@ -15,43 +15,9 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-# one blue, one vermilion, greys: told apart also by those who see no red or no green, and in grey print
-SPURIOUS, MISSING, PLAIN, DARK = "#c1440e", "#2b6cb0", "#d0d0d0", "#4d4d4d"
+SPURIOUS, MISSING = VERMILION, BLUE
 _ROW = 0.27  # inches for a label
-_LONGEST = 32  # characters of a name
 _BINS = np.linspace(0, 1, 51)
-
-
-def _axes(ax: Any, size: tuple[float, float]) -> Any:
-    """The caller's axes; or those of a new figure, made by pyplot so that notebooks and ``show`` know it."""
-    if ax is not None:
-        return ax
-    pyplot = require("matplotlib.pyplot", extra="plot", purpose="plotting")
-    return pyplot.subplots(figsize=size, layout="constrained")[1]
-
-
-def _text(name: Any) -> str:
-    """A name as a picture shows it: on one line, not too long, dollars as dollars."""
-    text = " ".join(str(name).split())
-    text = text if len(text) <= _LONGEST else text[: _LONGEST - 1].rstrip() + "…"
-    return text.replace("$", r"\$")
-
-
-def _tidy(ax: Any, *hidden: str) -> None:
-    ax.spines[list(hidden)].set_visible(False)
-    ax.set_axisbelow(True)
-
-
-def _legend_above(ax: Any, columns: int) -> None:
-    ax.legend(
-        loc="lower left",
-        bbox_to_anchor=(0, 1),
-        ncols=columns,
-        frameon=False,
-        borderaxespad=0.2,
-        handlelength=1.2,
-        fontsize="small",
-    )
 
 
 def plot_labels(audit: LabelAudit, *, top: int, ax: Any) -> Any:
@@ -60,7 +26,7 @@ def plot_labels(audit: LabelAudit, *, top: int, ax: Any) -> Any:
     n_flagged = (frame["spurious_n"] + frame["missing_n"]).to_numpy()
     order = np.argsort(-n_flagged, kind="stable")[:top]
     chosen = frame.iloc[order]
-    ax = _axes(ax, (7.5, 1.3 + _ROW * len(chosen)))
+    ax = new_axes(ax, (7.5, 1.3 + _ROW * len(chosen)))
     places = np.arange(len(chosen))
     sides = (
         ("spurious", -1, SPURIOUS, "spurious, % of the given"),
@@ -74,7 +40,7 @@ def plot_labels(audit: LabelAudit, *, top: int, ax: Any) -> Any:
         ax.bar_label(bars, texts, padding=3, fontsize="small", color=DARK)
     ax.axvline(0, color=DARK, linewidth=0.8)
     ax.set_yticks(
-        places, [f"{_text(name)}   n = {support:,}" for name, support in zip(chosen["label"], chosen["support"])]
+        places, [f"{short_name(name)}   n = {support:,}" for name, support in zip(chosen["label"], chosen["support"])]
     )
     ax.set_ylim(len(chosen) - 0.4, -0.6)  # the most flagged on top
     ax.tick_params(axis="y", length=0)
@@ -82,8 +48,8 @@ def plot_labels(audit: LabelAudit, *, top: int, ax: Any) -> Any:
     shown = f"\nthe {len(chosen):,} most flagged of {len(frame):,} labels" if len(chosen) < len(frame) else ""
     ax.set_xlabel(f"flagged cells: candidates for review{shown}" if n_flagged.any() else "no cell is flagged")
     ax.grid(axis="x", color="#e6e6e6", linewidth=0.8)
-    _legend_above(ax, 1)
-    _tidy(ax, "top", "right", "left")
+    legend_above(ax, 1)
+    tidy(ax, "top", "right", "left")
     return ax
 
 
@@ -101,7 +67,7 @@ def _widen(ax: Any, left: int, right: int) -> None:
 
 def plot_score_hist(audit: LabelAudit, label: int | None, *, ax: Any) -> Any:
     """Histogram of examples' scores, or of one label's cells by what was given; the flagged ones in front."""
-    ax = _axes(ax, (7.0, 3.8))
+    ax = new_axes(ax, (7.0, 3.8))
     if label is None:
         has_flag = np.diff(audit._flagged.indptr) > 0
         known = ~np.isnan(audit.scores)
@@ -115,7 +81,7 @@ def plot_score_hist(audit: LabelAudit, label: int | None, *, ax: Any) -> Any:
             (p[(given == 1) & is_flagged], SPURIOUS, "flagged as spurious"),
         ]
         names = audit.label_names
-        ax.set_xlabel(f"probability of {f'label {label}' if names is None else _text(names[label])}")
+        ax.set_xlabel(f"probability of {f'label {label}' if names is None else short_name(names[label])}")
     tallest = 0
     for (
         values,
@@ -129,8 +95,8 @@ def plot_score_hist(audit: LabelAudit, label: int | None, *, ax: Any) -> Any:
     ax.set_yscale("log")
     ax.set_xlim(0, 1)
     ax.set_ylabel("examples (log scale)")
-    _legend_above(ax, 2)
-    _tidy(ax, "top", "right")
+    legend_above(ax, 2)
+    tidy(ax, "top", "right")
     return ax
 
 

@@ -19,9 +19,12 @@ from mlkit.quality._tally import TalliedCells, Tally
 from mlkit.quality.thresholds import check_thresholds
 
 if TYPE_CHECKING:
+    from mlkit.labels.matrix import LabelMatrix
+    from mlkit.quality._passes import FurtherPasses
     from mlkit.quality.label_audit import LabelAudit
 
-_VERSION = 1
+_VERSION = 2
+_BYTES_OF_COLUMN = 16  # for a row of a label that may be one of a pair
 
 
 class LabelQualityState:
@@ -109,13 +112,14 @@ class LabelQualityState:
             "n_jobs": n_jobs,
         }
         self._n_threads = resolve_threads(n_jobs)
-        max_bytes = check_memory("max_memory", max_memory)
+        self.max_bytes = check_memory("max_memory", max_memory) or 0
         self._tally = Tally(self.n_labels)
-        self._findings = Findings(self.n_labels, 0 if max_bytes is None else max_bytes)
+        self._findings = Findings(self.n_labels, self.max_bytes)
         self._thresholds: NDArray[np.float64] | None = None
         self._learns_late = False  # thresholds were given: the second pass is the only one
         self._background: str | None = None
         self._has_ids: bool | None = None
+        self._is_clipped = self._has_nan = False  # some probabilities were taken for others
 
     @property
     def n_rows_(self) -> int:
@@ -149,8 +153,7 @@ class LabelQualityState:
         """
         if self._thresholds is not None:
             raise ValueError("update_thresholds: expected a state that is not frozen (now it takes update_issues)")
-        cells = self._read(labels, pred_probs, unknown)
-        self._tally.add(cells)
+        self._tally.add(self._read(labels, pred_probs, unknown))
         return self
 
     def freeze(self, thresholds: Any = None) -> LabelQualityState:
@@ -214,15 +217,8 @@ class LabelQualityState:
         if self._thresholds is None:
             raise ValueError("update_issues: expected a frozen state (call freeze() after the first pass)")
         first_row = self._findings.n_rows if first_row is None else check_integer("first_row", first_row, low=0)
-        if self._has_ids not in (None, ids is not None):
-            had = "with" if self._has_ids else "without"
-            raise ValueError(f"ids: expected ids for every batch or for none, got a batch after others {had} ids")
-        cells = self._read(labels, pred_probs, unknown)
-        own_ids = None if ids is None else check_ids(ids, cells.shape[0]).copy()
-        if self._learns_late:
-            self._tally.add(cells)
-        self._findings.add(cells, self.filter_by, self._thresholds, first_row, own_ids)
-        self._has_ids = ids is not None
+        self._check_ids(ids)
+        self._search(self._read(labels, pred_probs, unknown), ids, first_row)
         return self
 
     def merge(self, other: LabelQualityState) -> LabelQualityState:
@@ -257,12 +253,15 @@ class LabelQualityState:
             )
         if not together or self._learns_late != other._learns_late:
             raise ValueError("other: expected a state in the same pass, frozen together with this one if it is frozen")
-        merged = copy.deepcopy(self)
-        if self._thresholds is None or self._learns_late:
-            merged._tally.merge(other._tally)
-        merged._findings.merge(other._findings)
+        merged = copy.copy(self)
+        merged._tally, merged._findings = Tally(self.n_labels), self._findings.empty()
+        for part in (self, other):
+            merged._findings.merge(part._findings)
+            if part is self or self._thresholds is None or self._learns_late:  # else both hold the whole first pass
+                merged._tally.merge(part._tally)
         merged._background = self._background or other._background
         merged._has_ids = other._has_ids if self._has_ids is None else self._has_ids
+        merged._is_clipped, merged._has_nan = self._is_clipped or other._is_clipped, self._has_nan or other._has_nan
         return merged
 
     def finalize(self) -> LabelAudit:
@@ -271,7 +270,8 @@ class LabelQualityState:
         Returns
         -------
         LabelAudit
-            As from :func:`mlkit.audit`; it does not hold the probabilities, so ``plot_score_hist`` is not possible.
+            As from :func:`mlkit.audit`; it does not hold the probabilities, so pairs of labels are not looked for, and
+            ``plot_score_hist`` is not possible.
 
         Raises
         ------
@@ -279,6 +279,10 @@ class LabelQualityState:
             If the state is not frozen, if rows are missing or were seen twice, or if the second pass saw other data
             than the first.
         """
+        return self._finalize(None)
+
+    def _finalize(self, more: FurtherPasses | None) -> LabelAudit:
+        """The audit; ``more`` goes through the batches again for what two passes leave behind."""
         from mlkit.quality.label_audit import LabelAudit
 
         if self._thresholds is None or self._findings.n_rows == 0:
@@ -286,25 +290,13 @@ class LabelQualityState:
         if self._learns_late:
             self._check_signs()
         found = self._findings.in_order()
-        if found.n_rows != self._tally.n_rows:
-            raise ValueError(
-                f"finalize: expected the {self._tally.n_rows} examples of the first pass, got {found.n_rows} in the "
-                "second"
-            )
         matrix = found.labels(self._background or "negative", self.label_names)
-        n_positive, n_negative = matrix._count(self._n_threads)
-        changed = (n_positive != self._tally.n_positive) | (n_negative != self._tally.n_negative)
-        if changed.any():
-            label = int(np.argmax(changed))
-            raise ValueError(
-                f"finalize: expected the labels of the first pass, got {n_positive[label]} instead of "
-                f"{self._tally.n_positive[label]} positives of label {label} in the second"
-            )
-        cells = TalliedCells.of(matrix, self._tally, self._n_threads)
+        n_positive, n_negative = self._check_again(found, matrix)
+        cells = TalliedCells.of(matrix, self._tally, self._n_threads, None if more is None else more.kept_probs())
         auc = _engine.label_auc(cells)
-        status, in_sample = _trust.judge(
-            n_positive, n_negative, auc[:, 0], self.min_support, lambda: found.disagreements
-        )
+        folds = None if more is None else more.folds
+        needed = max(self.min_support, 0 if folds is None else folds.folds.n)
+        status, in_sample = _trust.judge(n_positive, n_negative, auc[:, 0], needed, lambda: found.disagreements)
         flagger = _engine.Flagger(
             found.doubted(self._n_threads),
             self.filter_by,
@@ -314,8 +306,20 @@ class LabelQualityState:
         )
         flagger.exclude(status.is_excluded)
         flagged = flagger.flagged()
-        rules = check_rules(self._hierarchy, self._own_rules, self.n_labels, self.label_names)
+        recalibration = None if more is None else more.recalibrate(cells)
+        if recalibration is not None:
+            right = recalibration.trusted
+            flagged = flagged.where(~right.covers(flagged.rows, flagged.labels, self.n_labels))
         other_labels = _trust.other_labels(status, self._thresholds, n_positive, n_negative)
+        evidence = _evidence.gather(
+            cells,
+            flagged,
+            lambda: found.contradicted(self.filter_by, status.is_excluded, self._n_threads),
+            check_rules(self._hierarchy, self._own_rules, self.n_labels, self.label_names),
+            None if more is None else more.columns_of,
+            probs_fit=other_labels is None,
+            n_cells=self.max_bytes // _BYTES_OF_COLUMN,
+        )
         return LabelAudit(
             cells=cells,
             flagged=flagged,
@@ -325,15 +329,40 @@ class LabelQualityState:
             status=status,
             in_sample=in_sample,
             other_labels=other_labels,
-            fold_spread=None,
-            evidence=_evidence.gather(cells, flagged, status, rules, probs_fit=other_labels is None),
+            fold_spread=None if folds is None else folds.spread(self._thresholds),
+            evidence=evidence,
             ids=None if found.ids is None else check_ids(found.ids, found.n_rows),
             filter_by=self.filter_by,
             rank_by=self.rank_by,
             min_support=self.min_support,
-            trusted=None,
-            recalibrated=cells,
+            recalibration=recalibration,
         )
+
+    def _check_again(self, found: Findings, matrix: LabelMatrix) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Positives and negatives of each label, which both passes must have seen."""
+        if found.n_rows != self._tally.n_rows:
+            raise ValueError(
+                f"finalize: expected the {self._tally.n_rows} examples of the first pass, got {found.n_rows} in the "
+                "second"
+            )
+        n_positive, n_negative = matrix._count(self._n_threads)
+        changed = (n_positive != self._tally.n_positive) | (n_negative != self._tally.n_negative)
+        if changed.any():
+            label = int(np.argmax(changed))
+            raise ValueError(
+                f"finalize: expected the labels of the first pass, got {n_positive[label]} instead of "
+                f"{self._tally.n_positive[label]} positives of label {label} in the second"
+            )
+        return n_positive, n_negative
+
+    def _search(self, cells: Cells, ids: Any, first_row: int) -> None:
+        """Look for issues in cells that have been judged."""
+        assert self._thresholds is not None
+        names = own_ids(ids, cells.shape[0])
+        if self._learns_late:
+            self._tally.add(cells)
+        self._findings.add(cells, self.filter_by, self._thresholds, first_row, names)
+        self._has_ids = ids is not None
 
     def _read(self, labels: Any, pred_probs: Any, unknown: Any) -> Cells:
         cells = check_cells(
@@ -348,7 +377,14 @@ class LabelQualityState:
             )
         self._background = cells.labels.background
         self.label_names = cells.label_names
+        self._is_clipped |= cells.probs.clip
+        self._has_nan |= cells.probs.nan_mask is not None
         return cells
+
+    def _check_ids(self, ids: Any) -> None:
+        if self._has_ids not in (None, ids is not None):
+            had = "with" if self._has_ids else "without"
+            raise ValueError(f"ids: expected ids for every batch or for none, got a batch after others {had} ids")
 
     def _check_signs(self) -> None:
         n_known = int(self._tally.n_positive.sum() + self._tally.n_negative.sum())
@@ -374,3 +410,8 @@ class LabelQualityState:
     def __repr__(self) -> str:
         stage = "issues" if self._thresholds is not None else "thresholds"
         return f"LabelQualityState({self.n_labels} labels, {self.n_rows_:,} examples seen for the {stage})"
+
+
+def own_ids(ids: Any, n_rows: int) -> NDArray[Any] | None:
+    """A copy of a batch's ids, judged."""
+    return None if ids is None else check_ids(ids, n_rows).copy()

@@ -12,13 +12,13 @@ from mlkit._validation.optional import require
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mlkit.trees.label_tree import LabelTree
+    from mlkit.trees._questions import TreeQuestions
 
 _ROW = 0.22  # inches for a leaf
 _LONGEST = 60  # characters at a leaf
 
 
-def linkage_of(tree: LabelTree) -> NDArray[np.float64]:
+def linkage_of(tree: TreeQuestions) -> NDArray[np.float64]:
     inner = np.flatnonzero(tree.n_children)
     if (tree.n_children[inner] != 2).any() or tree.leaves.size != tree.n_labels:
         raise ValueError("to_linkage: expected two children for every inner node and one label in every leaf")
@@ -34,7 +34,7 @@ def linkage_of(tree: LabelTree) -> NDArray[np.float64]:
     return np.column_stack([pairs, height[merges], (tree.label_end - tree.label_begin)[merges]]).astype(np.float64)
 
 
-def frame_of(tree: LabelTree) -> pd.DataFrame:
+def frame_of(tree: TreeQuestions) -> pd.DataFrame:
     import pandas as pd
 
     is_leaf = tree.n_children == 0
@@ -53,7 +53,7 @@ def frame_of(tree: LabelTree) -> pd.DataFrame:
     return pd.DataFrame(columns).rename_axis("node")
 
 
-def graph_of(tree: LabelTree) -> Any:
+def graph_of(tree: TreeQuestions) -> Any:
     graph = require("networkx", extra="graph", purpose="to_networkx").DiGraph()
     for v in range(tree.n_nodes):
         leaf = {"labels": tree.labels(v).tolist()} if tree.n_children[v] == 0 else {}
@@ -62,7 +62,7 @@ def graph_of(tree: LabelTree) -> Any:
     return graph
 
 
-def dot_of(tree: LabelTree, names: tuple[str, ...]) -> str:
+def dot_of(tree: TreeQuestions, names: tuple[str, ...]) -> str:
     def quoted(text: str) -> str:
         return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
@@ -76,7 +76,7 @@ def dot_of(tree: LabelTree, names: tuple[str, ...]) -> str:
     return "\n".join([*lines, "}"]) + "\n"
 
 
-def draw(tree: LabelTree, ax: Any, names: tuple[str, ...], color: Any, max_names: int) -> Any:
+def draw(tree: TreeQuestions, ax: Any, names: tuple[str, ...], color: Any, max_names: int) -> Any:
     values = None
     if color is not None:
         values = np.asarray(color, dtype=float)

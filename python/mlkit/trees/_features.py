@@ -1,4 +1,4 @@
-"""Features and labels of estimators, judged and brought into the form that the kernels read."""
+"""Features of estimators, judged and brought into the form that the kernels read."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 from mlkit import _core
 from mlkit._validation.arrays import canonical_rows, check_native, is_array, is_sparse, read_array
 from mlkit._validation.frames import is_frame
-from mlkit._validation.params import check_choice, check_number, described, shorten, shorten_type
-from mlkit.labels.matrix import LabelMatrix
-from mlkit.labels.reading import read_labels
+from mlkit._validation.params import described, shorten, shorten_type
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -167,87 +165,8 @@ def remember_features(estimator: Any, features: Features) -> None:
         del estimator.feature_names_in_
 
 
-def read_targets(y: Any, n_rows: int | None, n_threads: int) -> LabelMatrix:
-    """Read an estimator's labels; messages name ``y``."""
-    if y is None:
-        raise ValueError("y: expected labels, got None (requires y to be passed, but the target y is None)")
-    try:
-        labels = read_labels(y, n_threads=n_threads)
-    except (TypeError, ValueError) as error:
-        raise type(error)("y" + str(error).removeprefix("labels")) from None
-    if n_rows is not None and labels.shape[0] != n_rows:
-        raise ValueError(f"y: expected {n_rows} rows to match X, got {labels.shape[0]}")
-    if labels.background == "unknown":
-        raise ValueError(
-            "y: expected background='negative', got labels of which all that is not stored is unknown "
-            "(a classifier needs negatives: read them again with as_label_matrix(...))"
-        )
-    return labels
-
-
-def target_form(y: Any) -> str | None:
-    """What predictions should look like: the dtype of dense labels, None after sparse ones."""
-    if hasattr(y, "nnz"):
-        return None
-    dtype = getattr(y, "dtype", None)
-    return dtype.str if isinstance(dtype, np.dtype) and dtype.kind in "biuf" else "int8"
-
-
-def read_sample_weight(sample_weight: Any, n_rows: int) -> NDArray[np.float64] | None:
-    """Return one finite weight >= 0 for each row, not all of them 0; None stays None."""
-    if sample_weight is None:
-        return None
-    if np.ndim(sample_weight) == 0:
-        return np.full(n_rows, check_number("sample_weight", sample_weight, 0.0, np.inf, open_low=True, open_high=True))
-    weights = np.ascontiguousarray(read_array("sample_weight", sample_weight), dtype=np.float64)
-    if weights.shape != (n_rows,):
-        raise ValueError(f"sample_weight: expected one weight for each of {n_rows} examples, got shape {weights.shape}")
-    bad = ~(np.isfinite(weights) & (weights >= 0))
-    if bad.any():
-        at = int(np.argmax(bad))
-        raise ValueError(f"sample_weight: expected finite weights >= 0, got {weights[at]:g} at row {at}")
-    if not weights.any():
-        raise ValueError("sample_weight: expected a positive weight, got zeros")
-    return weights
-
-
 def seed_of(random_state: Any) -> int:
     """One 31-bit seed from ``random_state`` in any of scikit-learn's forms."""
     from sklearn.utils import check_random_state
 
     return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
-
-
-def read_label_weight(class_weight: Any, labels: LabelMatrix) -> NDArray[np.float64] | None:
-    """Return the factors on the costs of labels' positives that ``class_weight`` asks for."""
-    if class_weight is None:
-        return None
-    if isinstance(class_weight, str):
-        if check_choice("class_weight", class_weight, ("balanced", "propensity")) == "balanced":
-            return None
-        return inverse_propensity(labels)
-    weights = np.ascontiguousarray(class_weight, dtype=np.float64)
-    if weights.shape != (labels.shape[1],) or not (np.isfinite(weights) & (weights > 0)).all():
-        raise ValueError(
-            f"class_weight: expected a positive number for each of {labels.shape[1]} labels, "
-            f"got {described(class_weight)}"
-        )
-    return weights
-
-
-def inverse_propensity(labels: LabelMatrix, a: float = 0.55, b: float = 1.5) -> NDArray[np.float64]:
-    """1 / p of each label, p = 1 / (1 + C exp(-a ln(support + b))), C = (ln n - 1)(b + 1)^a (Jain et al., KDD 2016)."""
-    scale = max(0.0, np.log(labels.shape[0]) - 1.0) * (b + 1.0) ** a
-    inverse: NDArray[np.float64] = 1.0 + scale * np.exp(-a * np.log(labels.support + b))
-    return inverse
-
-
-def multi_label_tags(tags: Any) -> Any:
-    """Tell scikit-learn that an estimator takes sparse rows and several labels, and nothing but several labels."""
-    tags.input_tags.sparse = True
-    tags.target_tags.multi_output = True
-    tags.target_tags.two_d_labels = True
-    tags.target_tags.single_output = False
-    tags.classifier_tags.multi_class = False
-    tags.classifier_tags.multi_label = True
-    return tags

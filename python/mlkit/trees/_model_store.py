@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mlkit.trees._questions import ARRAYS
 from mlkit.trees._store import read_folder, write_folder
 from mlkit.trees.label_tree import LabelTree
 
@@ -27,11 +28,14 @@ def save_model(model: LabelTreeClassifier, path: str | Path) -> None:
         "feature_names": None if names is None else list(names),
         "label_names": model.label_names_,
         "target_form": model._target_form,
+        "has_classes": model._has_classes,
+        "n_iter": model.n_iter_,
         "node_names": [tree.node_names for tree in model.trees_],
     }
-    arrays = {}
+    classes = model.classes_
+    arrays = {"classes": classes.astype(str) if classes.dtype == object else classes}
     for t, (tree, of_tree) in enumerate(zip(model.trees_, model._models, strict=True)):
-        arrays.update({f"tree{t}.{name}": getattr(tree, name) for name in LabelTree._arrays()})
+        arrays.update({f"tree{t}.{name}": getattr(tree, name) for name in ARRAYS})
         arrays.update({f"tree{t}.{name}": of_tree[name] for name in MODEL_ARRAYS})
     write_folder(path, _KIND, header, arrays)
 
@@ -49,7 +53,8 @@ def load_model(kind: type[LabelTreeClassifier], path: str | Path, *, mmap: bool)
     if header["feature_names"] is not None:
         model.feature_names_in_ = np.array(header["feature_names"], dtype=object)
     model.n_labels_ = model.trees_[0].n_labels
-    model.classes_ = np.arange(model.n_labels_)
+    model.classes_, model._has_classes = np.array(arrays["classes"]), header["has_classes"]
+    model.n_iter_ = int(header["n_iter"])
     model.label_names_ = None if header["label_names"] is None else tuple(header["label_names"])
     model._target_form = header["target_form"]
     try:

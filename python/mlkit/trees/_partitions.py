@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from mlkit._validation.params import check_integer
 
 if TYPE_CHECKING:
-    from mlkit.trees.label_tree import LabelTree
+    from mlkit.trees._questions import TreeQuestions
 
 
-def broken_invariant(tree: LabelTree, max_leaf: int | None) -> str | None:
+def broken_invariant(tree: TreeQuestions, max_leaf: int | None) -> str | None:
     """The first invariant of its arrays that a tree does not keep; None if it keeps them all."""
     n, size = tree.n_nodes, tree.label_end - tree.label_begin
     inner = np.flatnonzero(tree.n_children)
@@ -53,7 +53,7 @@ def broken_invariant(tree: LabelTree, max_leaf: int | None) -> str | None:
     return next((invariant for invariant, holds in found if not holds), None)
 
 
-def cut_tree(tree: LabelTree, depth: int | None, n_clusters: int | None) -> list[NDArray[np.int32]]:
+def cut_tree(tree: TreeQuestions, depth: int | None, n_clusters: int | None) -> list[NDArray[np.int32]]:
     """Sets of labels, as :meth:`LabelTree.cut` describes them."""
     if (depth is None) == (n_clusters is None):
         raise ValueError("cut: expected depth or n_clusters, got both or neither")
@@ -77,7 +77,7 @@ def cut_tree(tree: LabelTree, depth: int | None, n_clusters: int | None) -> list
     return [tree.labels(v) for v in sorted(done, key=lambda v: int(tree.label_begin[v]))]
 
 
-def layers_left(tree: LabelTree, n_layers: int) -> tuple[NDArray[np.int64], list[list[int]], list[int]]:
+def layers_left(tree: TreeQuestions, n_layers: int) -> tuple[NDArray[np.int64], list[list[int]], list[int]]:
     """Parents, labels and old numbers of the nodes that :meth:`LabelTree.collapse` keeps."""
     is_kept = (tree.n_children == 0) | (tree.node_depth % (n_layers + 1) == 0)
     above = tree.parent.tolist()

@@ -14,7 +14,8 @@ from mlkit._threads import resolve_threads
 from mlkit._validation.params import check_choice, check_integer, check_memory, format_bytes
 from mlkit.labels.cooccurrence import label_cooccurrence
 from mlkit.labels.matrix import LabelMatrix
-from mlkit.trees._features import Features, read_features, read_targets, seed_of
+from mlkit.trees._features import Features, read_features, seed_of
+from mlkit.trees._targets import read_targets
 from mlkit.trees.label_tree import LabelTree
 
 _MAX_ITER = 20

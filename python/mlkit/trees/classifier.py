@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,30 +21,15 @@ from mlkit._validation.params import (
     format_bytes,
 )
 from mlkit.labels.matrix import LabelMatrix
-from mlkit.trees._features import (
-    Features,
-    check_fitted_features,
-    multi_label_tags,
-    read_features,
-    read_label_weight,
-    read_sample_weight,
-    read_targets,
-    remember_features,
-    seed_of,
-    target_form,
-)
+from mlkit.trees._answers import TreeAnswers
+from mlkit.trees._features import Features, read_features, remember_features, seed_of
 from mlkit.trees._model_store import MODEL_ARRAYS, load_model, save_model
+from mlkit.trees._targets import multi_label_tags, read_label_weight, read_sample_weight, read_y
 from mlkit.trees.builders import HierarchicalBalancedKMeans, tree_for
 from mlkit.trees.label_tree import LabelTree
 
-if TYPE_CHECKING:
-    from scipy.sparse import csr_array
 
-DENSE_LABELS = 1000  # most labels that sparse_output="auto" answers densely
-_ANSWER = 2 * 2**30  # bytes of a dense answer where memory_limit says nothing
-
-
-class LabelTreeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class LabelTreeClassifier(TreeAnswers, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Linear models along the paths of label trees: fast with many labels, exact where asked for.
 
     Parameters
@@ -65,9 +50,10 @@ class LabelTreeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Most passes over the examples of a model.
     weight_threshold : float, default=0.05
         Weights nearer to 0 are dropped.
-    class_weight : {"balanced", "propensity"}, array-like of shape (n_labels,) or None, default=None
+    class_weight : {"balanced", "propensity"}, dict, array-like of shape (n_labels,) or None, default=None
         Factors on ``C``. "balanced": n / (2 n_side) for the two sides of each model; an array: for the positives of
-        each label; "propensity": their inverse propensities (Jain et al. 2016, a = 0.55, b = 1.5).
+        each label; a dict: for those of the labels (numbers, names or classes) that it mentions; "propensity": inverse
+        propensities (:func:`mlkit.metrics.inverse_propensity`).
     beam : int or None, default=10
         Nodes that survive on each level; None: all.
     normalize : bool, default=True
@@ -88,9 +74,11 @@ class LabelTreeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     n_labels_ : int
     label_names_ : tuple of str or None
     classes_ : ndarray of shape (n_labels,)
-        Label numbers.
+        Label numbers; the classes where ``y`` had one dimension.
     n_weights_ : int
         Weights that were kept, biases aside.
+    n_iter_ : int
+        The most passes over its examples that any model took.
     n_features_in_ : int
     feature_names_in_ : ndarray of str
         Where ``X`` was a frame with string columns.
@@ -107,6 +95,10 @@ class LabelTreeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ordered by raw margin, then by label number; equal paths by node number. Exact searches (``predict``,
     ``predict_topk(exact=True)``) visit the nodes whose path reaches the score to beat. Unknown cells of ``y`` are left
     out of the models that they concern. Computation is in double precision on single-precision features and weights.
+
+    A one-dimensional ``y`` holds a class for each example. Classes are labels that exclude each other: ``predict``
+    answers the class that scores highest, ``predict_proba`` scores that add up to 1, ``decision_function`` logarithms
+    of scores.
 
     Time to train grows with the non-zeros of the examples at each node times its models, memory with the weights kept.
 
@@ -181,7 +173,7 @@ class LabelTreeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         ----------
         X : array-like, sparse matrix or frame of shape (n_samples, n_features)
         y : array-like, sparse matrix, frame or LabelMatrix of shape (n_samples, n_labels)
-            Rows may be empty; unknown cells are left out.
+            Rows may be empty; unknown cells are left out. Or one class for each example, of shape (n_samples,).
         sample_weight : array-like of shape (n_samples,), optional
 
         Returns
@@ -197,16 +189,17 @@ class LabelTreeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         n_threads = resolve_threads(self.n_jobs)
         self._check_parameters()
         features = read_features(X)
-        labels = read_targets(y, features.n_rows, n_threads)
+        targets = read_y(y, features.n_rows, n_threads)
+        labels = targets.labels
         weights = read_sample_weight(sample_weight, features.n_rows)
-        label_weight = read_label_weight(self.class_weight, labels)
+        label_weight = read_label_weight(self.class_weight, targets)
         seeds = np.random.default_rng(seed_of(self.random_state)).integers(2**31, size=(self._count_trees(), 2))
         limit = check_memory("memory_limit", self.memory_limit)
 
         trees: list[LabelTree] = []
         models: list[dict[str, NDArray[Any]]] = []
         rows = (features.normalized() if self.normalize else features).to_core()
-        size = 0
+        size = n_iter = 0
         for name in steps([f"tree {t + 1}" for t in range(len(seeds))], "label trees", self.progress):
             build_seed, seed = (int(s) for s in seeds[int(name.split()[1]) - 1])
             tree = self._build_tree(features, labels, build_seed)
@@ -217,7 +210,7 @@ class LabelTreeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                         f"memory_limit: the model may need {format_bytes(size)}, the limit is {format_bytes(limit)} "
                         "(fewer trees, smaller leaves or a higher limit)"
                     )
-            arrays = _core.trees.train_tree(
+            trained = _core.trees.train_tree(
                 tree._core,
                 rows,
                 labels._core,
@@ -233,13 +226,14 @@ class LabelTreeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 n_threads,
             )
             trees.append(tree)
-            models.append(dict(zip(MODEL_ARRAYS, arrays, strict=True)))
+            models.append(dict(zip(MODEL_ARRAYS, trained[:-1], strict=True)))
+            n_iter = max(n_iter, trained[-1])
         remember_features(self, features)
-        self.trees_, self._models = trees, models
+        self.trees_, self._models, self.n_iter_ = trees, models, max(1, n_iter)
         self.n_labels_ = labels.shape[1]
-        self.classes_ = np.arange(self.n_labels_)
+        self.classes_, self._has_classes = targets.classes, targets.has_classes
         self.label_names_ = labels.label_names
-        self._target_form = target_form(y)
+        self._target_form = targets.form
         self._load_models()
         return self
 
@@ -258,9 +252,6 @@ class LabelTreeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self._beam()
         if self.sparse_output != "auto":
             check_flag("sparse_output", self.sparse_output)
-
-    def _beam(self) -> int:
-        return -1 if self.beam is None else check_integer("beam", self.beam, low=1)
 
     def _count_trees(self) -> int:
         return 1 if isinstance(self.tree, (LabelTree, str)) else int(self.n_trees)
@@ -294,153 +285,9 @@ class LabelTreeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         n_threads = resolve_threads(self.n_jobs)
         self._check_parameters()
         features = read_features(X)
-        labels = read_targets(y, features.n_rows, n_threads)
+        labels = read_y(y, features.n_rows, n_threads).labels
         tree = self._build_tree(features, labels, seed_of(self.random_state))
         return self._count_trees() * self._bound(tree, features.normalized().to_core(), labels, n_threads)
-
-    # ------------------------------------------------------------------------------------------------------ prediction
-
-    def predict(self, X: Any, k: int | None = None, threshold: float = 0.5) -> Any:
-        """Predict the labels that score at least ``threshold``; the search for them is exact.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-        k : int, optional
-            At most so many for each example, the best first.
-        threshold : float, default=0.5
-
-        Returns
-        -------
-        ndarray or csr_array of shape (n_samples, n_labels)
-            In the dtype of a dense ``y``, else int8. Rows may be empty.
-        """
-        threshold = check_number("threshold", threshold, 0.0, 1.0)
-        most = np.iinfo(np.int32).max if k is None else k
-        indptr, labels, _ = self._search(X, most, False, threshold)
-        matrix = _by_column(indptr, labels, np.ones(labels.size, np.int8), self.n_labels_)
-        is_sparse = self._target_form is None or self.n_labels_ > DENSE_LABELS
-        if is_sparse if self.sparse_output == "auto" else self.sparse_output:
-            return matrix
-        self._refuse(matrix.shape[0] * self.n_labels_, "predict", "sparse_output=True")
-        return matrix.toarray().astype(self._target_form or "int8")
-
-    def predict_topk(self, X: Any, k: int = 5, *, exact: bool = False) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Return the ``k`` best labels of each example, best first.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-        k : int, default=5
-            More than there are labels are as many.
-        exact : bool, default=False
-            Miss none, whatever the beam.
-
-        Returns
-        -------
-        labels : ndarray of shape (n_samples, k), int32
-            -1 where the beam found fewer.
-        scores : ndarray of shape (n_samples, k), float32
-            0 there.
-        """
-        check_flag("exact", exact)
-        indptr, found, values = self._search(X, k, bool(exact), -1.0)
-        width = min(int(k), self.n_labels_)
-        place = np.arange(found.size) - np.repeat(indptr[:-1], np.diff(indptr))
-        row = np.repeat(np.arange(indptr.size - 1), np.diff(indptr))
-        labels = np.full((indptr.size - 1, width), -1, np.int32)
-        scores = np.zeros(labels.shape, np.float32)
-        labels[row, place] = found
-        scores[row, place] = values
-        return labels, scores
-
-    def decision_topk(self, X: Any, k: int = 5) -> csr_array:
-        """Return the scores of the ``k`` best labels of each example, by column.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-        k : int, default=5
-
-        Returns
-        -------
-        csr_array of shape (n_samples, n_labels), float32
-        """
-        indptr, labels, scores = self._search(X, k, False, -1.0)
-        return _by_column(indptr, labels, scores, self.n_labels_)
-
-    def predict_proba(self, X: Any, k: int | None = None) -> Any:
-        """Return scores of all labels, or of the ``k`` best.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-        k : int, optional
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_labels), float32; with ``k`` a csr_array
-            In (0, 1], exhaustively computed; with ``k`` by beam search.
-
-        Raises
-        ------
-        MemoryError
-            If a dense answer exceeds ``memory_limit`` (2 GB where that is None).
-        """
-        return self._all(X, as_margins=False) if k is None else self.decision_topk(X, k)
-
-    def decision_function(self, X: Any) -> NDArray[np.float32]:
-        """Return the raw margins of the models of all labels, averaged over the trees.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_labels), float32
-        """
-        return self._all(X, as_margins=True)
-
-    def _rows(self, X: Any) -> Any:
-        features = check_fitted_features(self, X)
-        return (features.normalized() if self.normalize else features), resolve_threads(self.n_jobs)
-
-    def _search(
-        self, X: Any, k: Any, is_exact: bool, threshold: float
-    ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]:
-        k = check_integer("k", k, low=1)
-        features, n_threads = self._rows(X)
-        return _core.trees.best_labels(
-            self._forest,
-            features.to_core(),
-            getattr(_core.trees.Loss, self.loss),
-            min(k, self.n_labels_),
-            self._beam(),
-            is_exact,
-            threshold,
-            n_threads,
-        )
-
-    def _all(self, X: Any, *, as_margins: bool) -> NDArray[np.float32]:
-        features, n_threads = self._rows(X)
-        name = "decision_function" if as_margins else "predict_proba"
-        self._refuse(4 * features.n_rows * self.n_labels_, name, "predict_topk or predict_proba(k=...)")
-        loss = getattr(_core.trees.Loss, self.loss)
-        return _core.trees.all_labels(self._forest, features.to_core(), loss, as_margins, n_threads)
-
-    def _refuse(self, size: int, name: str, way_out: str) -> None:
-        limit = check_memory("memory_limit", self.memory_limit) or _ANSWER
-        if size > limit:
-            raise MemoryError(
-                f"memory_limit: {name} needs {format_bytes(size)} for a dense answer, the limit is "
-                f"{format_bytes(limit)} (use {way_out})"
-            )
-
-    def _load_models(self) -> None:
-        """Hand the models to the kernels."""
-        models = [_core.trees.Models(*(model[name] for name in MODEL_ARRAYS)) for model in self._models]
-        self._forest = _core.trees.Forest([tree._core for tree in self.trees_], models)
 
     @property
     def n_weights_(self) -> int:
@@ -499,11 +346,3 @@ class LabelTreeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def __sklearn_tags__(self) -> Any:
         return multi_label_tags(super().__sklearn_tags__())
-
-
-def _by_column(indptr: NDArray[np.int64], labels: NDArray[np.int32], values: NDArray[Any], n_labels: int) -> csr_array:
-    from scipy.sparse import csr_array
-
-    matrix = csr_array((values, labels, indptr), shape=(indptr.size - 1, n_labels))
-    matrix.sort_indices()
-    return matrix

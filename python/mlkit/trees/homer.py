@@ -15,18 +15,10 @@ from mlkit._progress import steps
 from mlkit._threads import resolve_threads
 from mlkit._validation.params import check_choice, check_flag, check_integer
 from mlkit.labels.matrix import LabelMatrix
-from mlkit.trees._features import (
-    Features,
-    check_fitted_features,
-    multi_label_tags,
-    read_features,
-    read_targets,
-    remember_features,
-    seed_of,
-    target_form,
-)
+from mlkit.trees._answers import DENSE_LABELS
+from mlkit.trees._features import Features, check_fitted_features, read_features, remember_features, seed_of
+from mlkit.trees._targets import multi_label_tags, read_y
 from mlkit.trees.builders import HierarchicalBalancedKMeans, tree_for
-from mlkit.trees.classifier import DENSE_LABELS
 from mlkit.trees.label_tree import LabelTree
 
 if TYPE_CHECKING:
@@ -93,7 +85,7 @@ class HOMERClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     n_labels_ : int
     label_names_ : tuple of str or None
     classes_ : ndarray of shape (n_labels,)
-        Label numbers.
+        Label numbers; the classes where ``y`` had one dimension.
     n_features_in_ : int
     feature_names_in_ : ndarray of str
         Where ``X`` was a frame with string columns.
@@ -106,7 +98,8 @@ class HOMERClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     union is predicted; the answer may be the empty set. ``predict_proba`` is the product of the confidences on the
     path. A target that is constant on a node's examples is predicted as that constant. A lone target is handed to the
     base twice, for bases differ in what they take one column for. An example with an unknown target is left out of
-    that node.
+    that node. Of classes, a one-dimensional ``y``, the one with the highest confidence is predicted, and confidences
+    are scaled to add up to 1; the base must have ``predict_proba``.
 
     Examples
     --------
@@ -151,7 +144,7 @@ class HOMERClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         ----------
         X : array-like, sparse matrix or frame of shape (n_samples, n_features)
         y : array-like, sparse matrix, frame or LabelMatrix of shape (n_samples, n_labels)
-            Rows may be empty.
+            Rows may be empty. Or one class for each example, of shape (n_samples,).
 
         Returns
         -------
@@ -171,7 +164,13 @@ class HOMERClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if not hasattr(base, "fit") or not hasattr(base, "predict"):
             raise TypeError(f"base: expected a classifier with fit and predict, got {type(base).__name__}")
         features = read_features(X)
-        labels = read_targets(y, features.n_rows, n_threads)
+        targets = read_y(y, features.n_rows, n_threads)
+        labels = targets.labels
+        if targets.has_classes and not hasattr(base, "predict_proba"):
+            raise ValueError(
+                "base: expected a classifier with predict_proba, for y holds a class for each example and a tree may "
+                f"predict none or several, got {type(base).__name__}"
+            )
         seeds = np.random.default_rng(seed_of(self.random_state))
         default = HierarchicalBalancedKMeans(self.arity, self.max_leaf, representation="pii")
         tree = tree_for(self.tree, default, features, labels, int(seeds.integers(2**31)), self.n_jobs)
@@ -180,10 +179,10 @@ class HOMERClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         tasks = list(_node_targets(tree, labels))
         node_seeds = seeds.integers(2**31, size=len(tasks))
         calls = [
-            (base, rows, chosen, targets, int(seed))
-            for (_, chosen, targets), seed in zip(tasks, node_seeds, strict=True)
+            (base, rows, chosen, of_node, int(seed))
+            for (_, chosen, of_node), seed in zip(tasks, node_seeds, strict=True)
         ]
-        if n_threads > 1 and features.values.size * sum(targets.shape[1] for _, _, targets in tasks) > _LARGE:
+        if n_threads > 1 and features.values.size * sum(of_node.shape[1] for _, _, of_node in tasks) > _LARGE:
             models = Parallel(n_jobs=n_threads)(delayed(_fit_node)(*call) for call in calls)
         else:
             names = [f"node {node}" for node, _, _ in tasks]
@@ -192,9 +191,9 @@ class HOMERClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.tree_ = tree
         self._models = {node: model for (node, _, _), model in zip(tasks, models, strict=True)}
         self.n_labels_ = labels.shape[1]
-        self.classes_ = np.arange(self.n_labels_)
+        self.classes_, self._has_classes = targets.classes, targets.has_classes
         self.label_names_ = labels.label_names
-        self._target_form = target_form(y)
+        self._target_form = targets.form
         return self
 
     def _base(self) -> Any:
@@ -206,7 +205,7 @@ class HOMERClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return OneVsRestClassifier(LogisticRegression(solver="liblinear"))
 
     def predict(self, X: Any) -> Any:
-        """Predict the labels that are reached from the root.
+        """Predict the labels that are reached from the root, or the class with the highest confidence.
 
         Parameters
         ----------
@@ -214,12 +213,14 @@ class HOMERClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         Returns
         -------
-        ndarray or csr_array of shape (n_samples, n_labels)
-            In the dtype of a dense ``y``, else int8. Rows may be empty.
+        ndarray or csr_array of shape (n_samples, n_labels), or ndarray of shape (n_samples,)
+            In the dtype of a dense ``y``, else int8; rows may be empty. The second where ``y`` held classes.
         """
         from scipy.sparse import coo_array
 
         features = check_fitted_features(self, X)
+        if self._has_classes:
+            return self.classes_[np.argmax(self.predict_proba(X), axis=1)]
         rows, tree = _form(X, features), self.tree_
         reached = {0: np.arange(features.n_rows)}
         found_rows: list[NDArray[Any]] = [np.empty(0, np.int64)]
@@ -273,6 +274,9 @@ class HOMERClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 paths.update({int(c): product[:, at] for at, c in enumerate(tree.children(v))})
             else:
                 scores[:, tree.labels(v)] = product
+        if self._has_classes:  # (where all of them vanish, all are as likely)
+            scores += np.finfo(float).tiny
+            scores /= scores.sum(axis=1, keepdims=True)
         return scores
 
     def __sklearn_tags__(self) -> Any:

@@ -9,23 +9,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlkit import _core
-from mlkit._validation.params import (
-    check_integer,
-    check_label_names,
-    described,
-)
+from mlkit._validation.params import check_integer, check_label_names, described
 from mlkit.trees._partitions import broken_invariant, cut_tree, layers_left
+from mlkit.trees._questions import ARRAYS, TreeQuestions
 from mlkit.trees._shape import Shape, check_label_numbers, check_parents, read_nested, read_node_labels, shape_of
 from mlkit.trees._store import read_folder, write_folder
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_ARRAYS = ("parent", "first_child", "n_children", "label_begin", "label_end", "label_order", "node_depth")
 
-
-class LabelTree:
+class LabelTree(TreeQuestions):
     """A tree over the labels 0 .. L-1, each of which belongs to one leaf.
 
     Made by :meth:`from_parents`, :meth:`from_linkage`, :meth:`from_dict` or a builder such as
@@ -61,18 +55,8 @@ class LabelTree:
     array([0, 1, 2], dtype=int32)
     """
 
-    __slots__ = (*_ARRAYS, "__dict__", "label_names", "node_names")
+    __slots__ = ()
     __hash__ = None  # type: ignore[assignment]
-
-    parent: NDArray[np.int32]
-    first_child: NDArray[np.int32]
-    n_children: NDArray[np.int32]
-    label_begin: NDArray[np.int32]
-    label_end: NDArray[np.int32]
-    label_order: NDArray[np.int32]
-    node_depth: NDArray[np.int32]
-    label_names: tuple[str, ...] | None
-    node_names: tuple[str, ...] | None
 
     def __init__(self) -> None:
         raise TypeError("LabelTree: expected one of its constructors (from_parents, from_linkage, from_dict, load)")
@@ -82,7 +66,7 @@ class LabelTree:
         cls, shape: Shape, label_names: Sequence[str] | None = None, node_names: Sequence[str] | None = None
     ) -> LabelTree:
         tree = object.__new__(cls)
-        for name in _ARRAYS:
+        for name in ARRAYS:
             array = getattr(shape, name).view()
             array.flags.writeable = False
             object.__setattr__(tree, name, array)
@@ -92,10 +76,6 @@ class LabelTree:
             names = tuple(node_names[old] if old >= 0 else "" for old in shape.old_number.tolist())
         object.__setattr__(tree, "node_names", names)
         return tree
-
-    @staticmethod
-    def _arrays() -> tuple[str, ...]:
-        return _ARRAYS
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"LabelTree.{name}: trees are immutable (make another one)")
@@ -190,150 +170,7 @@ class LabelTree:
         check_label_numbers(labels, names)
         return cls._from_shape(shape_of(parents, labels), names, node_names)
 
-    # ------------------------------------------------------------------------------------------------------- questions
-
-    @property
-    def n_nodes(self) -> int:
-        """Number of nodes, root and leaves included."""
-        return int(self.parent.size)
-
-    @property
-    def n_labels(self) -> int:
-        """Number of labels."""
-        return int(self.label_order.size)
-
-    @property
-    def depth(self) -> int:
-        """Number of edges from the root to the deepest leaf."""
-        return int(self.node_depth[-1])
-
-    @property
-    def leaves(self) -> NDArray[np.int64]:
-        """Numbers of the leaves, ascending."""
-        return np.flatnonzero(self.n_children == 0)
-
-    @property
-    def _core(self) -> _core.trees.Tree:
-        if "_core" not in self.__dict__:
-            self.__dict__["_core"] = _core.trees.Tree(
-                self.parent, self.first_child, self.n_children, self.label_begin, self.label_end, self.label_order
-            )
-        view: _core.trees.Tree = self.__dict__["_core"]
-        return view
-
-    @property
-    def _leaf_of_label(self) -> NDArray[np.int32]:
-        if "_leaf_of_label" not in self.__dict__:
-            leaves = self.leaves
-            leaf = np.empty(self.n_labels, np.int32)
-            at = np.argsort(self.label_begin[leaves])
-            leaf[self.label_order] = np.repeat(leaves[at], (self.label_end - self.label_begin)[leaves[at]])
-            self.__dict__["_leaf_of_label"] = leaf
-        of_label: NDArray[np.int32] = self.__dict__["_leaf_of_label"]
-        return of_label
-
-    def _node(self, node: Any) -> int:
-        return check_integer("node", node, low=0, high=self.n_nodes - 1)
-
-    def _label(self, argument: str, label: Any) -> int:
-        if isinstance(label, str):
-            if self.label_names is None or label not in self.label_names:
-                raise ValueError(f"{argument}: expected a label of this tree, got {label!r}")
-            return self.label_names.index(label)
-        return check_integer(argument, label, low=0, high=self.n_labels - 1)
-
-    def children(self, node: int) -> NDArray[np.int64]:
-        """Numbers of the children of a node, ascending; none for a leaf.
-
-        Parameters
-        ----------
-        node : int
-
-        Returns
-        -------
-        ndarray of int64
-        """
-        node = self._node(node)
-        first = int(self.first_child[node])
-        return np.arange(first, first + int(self.n_children[node]))
-
-    def labels(self, node: int) -> NDArray[np.int32]:
-        """Labels below a node, leaf after leaf.
-
-        Parameters
-        ----------
-        node : int
-
-        Returns
-        -------
-        ndarray of int32
-        """
-        node = self._node(node)
-        return self.label_order[self.label_begin[node] : self.label_end[node]]
-
-    def leaf_of(self, label: int | str) -> int:
-        """Return the leaf of a label.
-
-        Parameters
-        ----------
-        label : int or str
-
-        Returns
-        -------
-        int
-        """
-        return int(self._leaf_of_label[self._label("label", label)])
-
-    def path(self, label: int | str) -> list[int]:
-        """Nodes from the root to the leaf of a label.
-
-        Parameters
-        ----------
-        label : int or str
-
-        Returns
-        -------
-        list of int
-        """
-        nodes = [self.leaf_of(label)]
-        while nodes[-1]:
-            nodes.append(int(self.parent[nodes[-1]]))
-        return nodes[::-1]
-
-    def distance(self, a: int | str, b: int | str) -> int:
-        """Count the edges between the leaves of two labels; 0 within one leaf.
-
-        Parameters
-        ----------
-        a : int or str
-        b : int or str
-
-        Returns
-        -------
-        int
-        """
-        first, second = self.leaf_of(self._label("a", a)), self.leaf_of(self._label("b", b))
-        edges = 0
-        while first != second:  # parents have lower numbers
-            first, second = max(first, second), min(first, second)
-            first = int(self.parent[first])
-            edges += 1
-        return edges
-
-    def is_balanced(self) -> bool:
-        """Whether the numbers of labels of siblings differ by at most one everywhere.
-
-        Returns
-        -------
-        bool
-        """
-        size = self.label_end - self.label_begin
-        inner = np.flatnonzero(self.n_children)
-        if inner.size == 0:
-            return True
-        starts = self.first_child[inner] - 1  # children of inner nodes, in order, are the nodes 1, 2, ...
-        below = size[1:]
-        return bool((np.maximum.reduceat(below, starts) - np.minimum.reduceat(below, starts)).max() <= 1)
+    # ------------------------------------------------------------------------------------------------------ partitions
 
     def validate(self, *, max_leaf: int | None = None) -> LabelTree:
         """Check every invariant of the arrays.
@@ -357,8 +194,6 @@ class LabelTree:
         if broken is not None:
             raise ValueError(f"tree: expected that {broken}, got arrays that say otherwise")
         return self
-
-    # ------------------------------------------------------------------------------------------------------ partitions
 
     def cut(self, depth: int | None = None, *, n_clusters: int | None = None) -> list[NDArray[np.int32]]:
         """Cut the tree into sets of labels.
@@ -499,7 +334,7 @@ class LabelTree:
         -------
         None
         """
-        arrays = {name: getattr(self, name) for name in _ARRAYS}
+        arrays = {name: getattr(self, name) for name in ARRAYS}
         write_folder(path, "LabelTree", {"label_names": self.label_names, "node_names": self.node_names}, arrays)
 
     @classmethod
@@ -524,7 +359,7 @@ class LabelTree:
 
     @classmethod
     def _from_stored(cls, header: dict[str, Any], arrays: dict[str, NDArray[Any]], prefix: str = "") -> LabelTree:
-        parts = {name: arrays[prefix + name].astype(np.int32, copy=False) for name in _ARRAYS}
+        parts = {name: arrays[prefix + name].astype(np.int32, copy=False) for name in ARRAYS}
         tree = cls._from_shape(Shape(**parts, old_number=np.arange(parts["parent"].size)), header.get("label_names"))
         names = header.get("node_names")
         object.__setattr__(tree, "node_names", None if names is None else tuple(names))
@@ -533,7 +368,7 @@ class LabelTree:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, LabelTree):
             return NotImplemented
-        same = all(np.array_equal(getattr(self, name), getattr(other, name)) for name in _ARRAYS)
+        same = all(np.array_equal(getattr(self, name), getattr(other, name)) for name in ARRAYS)
         return same and (self.label_names, self.node_names) == (other.label_names, other.node_names)
 
     def __repr__(self) -> str:
@@ -550,4 +385,4 @@ class LabelTree:
 
     def __reduce__(self) -> tuple[Any, ...]:
         header = {"label_names": self.label_names, "node_names": self.node_names}
-        return LabelTree._from_stored, (header, {name: np.asarray(getattr(self, name)) for name in _ARRAYS})
+        return LabelTree._from_stored, (header, {name: np.asarray(getattr(self, name)) for name in ARRAYS})

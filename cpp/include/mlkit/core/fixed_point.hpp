@@ -48,6 +48,16 @@ inline std::uint64_t magic_bits() { return bits(magic); }
 /// p in [0, 1] as a whole number of 2^-40, round half to even.
 inline std::uint64_t units(double p) { return bits(p + magic) - magic_bits(); }
 
+/// x in [-2, 2] as a whole number of 2^-50, by the same addition; of numbers below 0 the two's complement.
+inline std::uint64_t fine_units(double x) { return bits(x + 6.0) - bits(6.0); }
+
+/// The same for x in [0, 2^12): what is whole apart from the rest.
+inline std::uint64_t wide_units(double x) {
+    constexpr double whole_magic = 0x1.8p52;
+    const double shifted = x + whole_magic;
+    return ((bits(shifted) - bits(whole_magic)) << 50) + fine_units(x - (shifted - whole_magic));
+}
+
 /// So many terms of at most 1 fit into 63 bits.
 constexpr Index terms_before_spill = Index{1} << 22;
 

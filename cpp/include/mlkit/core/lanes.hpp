@@ -21,39 +21,90 @@ struct alignas(64) Lanes {
 namespace detail {
 
 // A vector as wide as eight doubles has no calling convention that all instruction sets share: it never leaves a
-// function, and what works on it is always inlined.
+// function, and what works on it is always inlined. What is true is 1.0 and what is false 0.0: the compiler takes lanes
+// apart where truths are combined other than by arithmetic.
 #if defined(__GNUC__)
-#define MLKIT_INLINE [[gnu::always_inline]] inline
 using Vector = double __attribute__((vector_size(64)));
 #else
-#define MLKIT_INLINE inline
-using Vector = Lanes;
+struct Vector {
+    double v[width];
+    double operator[](Index l) const { return v[l]; }
+};
+#define MLKIT_LANE_OPERATOR(op)                                        \
+    inline Vector operator op(const Vector& a, const Vector& b) {      \
+        Vector out{};                                                  \
+        for (Index l = 0; l < width; ++l) out.v[l] = a.v[l] op b.v[l]; \
+        return out;                                                    \
+    }                                                                  \
+    inline Vector operator op(double a, const Vector& b) {             \
+        Vector out{};                                                  \
+        for (Index l = 0; l < width; ++l) out.v[l] = a op b.v[l];      \
+        return out;                                                    \
+    }
+MLKIT_LANE_OPERATOR(+)
+MLKIT_LANE_OPERATOR(-)
+MLKIT_LANE_OPERATOR(*)
+MLKIT_LANE_OPERATOR(/)
+#undef MLKIT_LANE_OPERATOR
 #endif
 
 MLKIT_INLINE void load(const Lanes& from, Vector& to) { std::memcpy(&to, &from, sizeof to); }
 MLKIT_INLINE void store(const Vector& from, Lanes& to) { std::memcpy(&to, &from, sizeof to); }
 
+/// out = a < b ? yes : no
+MLKIT_INLINE void where_less(const Vector& a, const Vector& b, const Vector& yes, const Vector& no, Vector& out) {
+#if defined(__GNUC__)
+    out = a < b ? yes : no;
+#else
+    Vector chosen{};
+    for (Index l = 0; l < width; ++l) chosen.v[l] = a.v[l] < b.v[l] ? yes.v[l] : no.v[l];
+    out = chosen;
+#endif
+}
+
+/// out = a < b
+MLKIT_INLINE void is_less(const Vector& a, const Vector& b, Vector& out) {
+    const Vector zero{}, one = 1.0 + zero;
+    where_less(a, b, one, zero, out);
+}
+
+/// What is true in the lanes whose bits are set: bit l belongs to lane l.
+MLKIT_INLINE void from_bits(unsigned bits, Vector& out) {
+#if defined(__GNUC__)
+    using Whole = std::int64_t __attribute__((vector_size(64)));
+    const Whole lane = {0, 1, 2, 3, 4, 5, 6, 7};
+    const Whole all = static_cast<std::int64_t>(bits) + Whole{};
+    const Whole pattern = -(all >> lane & 1) & 0x3ff0000000000000;  // of 1.0
+    std::memcpy(&out, &pattern, sizeof out);
+#else
+    for (Index l = 0; l < width; ++l) out.v[l] = bits >> l & 1 ? 1.0 : 0.0;
+#endif
+}
+/// The bits of the lanes where `low` is true and, eight bits higher, of those where `high` is.
+MLKIT_INLINE unsigned to_bits(const Vector& low, const Vector& high) {
+    const Vector of_lane = {1, 2, 4, 8, 16, 32, 64, 128};
+    const Vector sum = of_lane * (low + 256.0 * high);
+    return static_cast<unsigned>(((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7])));
+}
+
 /// low, high = min(low, high), max(low, high)
 MLKIT_INLINE void exchange(Vector& low, Vector& high) {
     const Vector a = low, b = high;
-#if defined(__GNUC__)
-    low = b < a ? b : a;
-    high = b < a ? a : b;
-#else
-    for (Index r = 0; r < width; ++r) {
-        low.v[r] = b.v[r] < a.v[r] ? b.v[r] : a.v[r];
-        high.v[r] = b.v[r] < a.v[r] ? a.v[r] : b.v[r];
-    }
-#endif
+    where_less(b, a, b, a, low);
+    where_less(b, a, a, b, high);
 }
 
 /// average += alpha * (next - average)
 MLKIT_INLINE void average_in(Vector& average, const Vector& next, double alpha) {
-#if defined(__GNUC__)
     average = average + alpha * (next - average);
-#else
-    for (Index r = 0; r < width; ++r) average.v[r] = average.v[r] + alpha * (next.v[r] - average.v[r]);
-#endif
+}
+
+/// sum += factor * x
+MLKIT_INLINE void add_multiple(Vector& sum, const Vector& x, double factor) { sum = sum + factor * x; }
+MLKIT_INLINE void add_multiple(Vector& sum, const Lanes& x, double factor) {
+    Vector loaded;
+    load(x, loaded);
+    add_multiple(sum, loaded, factor);
 }
 
 /// step(i, j) for every comparison of Batcher's merge exchange of n values (Knuth, The Art of Computer Programming,

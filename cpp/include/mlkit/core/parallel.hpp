@@ -61,6 +61,24 @@ inline int backend_thread_limit() {
 
 namespace detail {
 
+/// Asks for an interrupt ten times a second at most.
+class Poll {
+  public:
+    explicit Poll(const Team& team) : team_(team) {}
+
+    bool is_interrupted() {
+        if (!team_.interrupted) return false;
+        const auto now = std::chrono::steady_clock::now();
+        if (now - last_ <= std::chrono::milliseconds(100)) return false;
+        last_ = now;
+        return team_.interrupted();
+    }
+
+  private:
+    const Team& team_;
+    std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+};
+
 /// What the members of a team share while they take blocks: the next block, the first exception, the clock.
 class BlockQueue {
   public:
@@ -68,19 +86,13 @@ class BlockQueue {
 
     template <class Body>
     void work(int thread, Body& body) {
-        auto last_poll = std::chrono::steady_clock::now();
+        Poll poll(team_);
         for (;;) {
             const Index block = next_.fetch_add(1, std::memory_order_relaxed);
             if (block >= n_blocks_) return;
             try {
                 body(block, thread);
-                if (thread == 0 && team_.interrupted) {
-                    const auto now = std::chrono::steady_clock::now();
-                    if (now - last_poll > std::chrono::milliseconds(100)) {
-                        last_poll = now;
-                        if (team_.interrupted()) throw Interrupted();
-                    }
-                }
+                if (thread == 0 && poll.is_interrupted()) throw Interrupted();
             } catch (...) {
                 const std::lock_guard<std::mutex> lock(mutex_);
                 if (!error_) error_ = std::current_exception();
@@ -103,6 +115,21 @@ class BlockQueue {
 };
 
 }  // namespace detail
+
+/// For bodies that may take long: they look for an interrupt themselves, the calling thread for all of them.
+class Lookout {
+  public:
+    explicit Lookout(const Team& team) : poll_(team) {}
+
+    void look(int thread) {
+        if (thread == 0 && poll_.is_interrupted()) is_over_.store(true, std::memory_order_relaxed);
+        if (is_over_.load(std::memory_order_relaxed)) throw Interrupted();
+    }
+
+  private:
+    detail::Poll poll_;
+    std::atomic<bool> is_over_{false};
+};
 
 /// Calls body(block, thread) once for each block, thread < team.n_threads; the first exception is rethrown here.
 /// Blocks are taken in ascending order by whoever is free: a body may add to integers of its thread and write what

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <type_traits>
 
 #include "mlkit/core/fixed_point.hpp"
 #include "mlkit/core/views.hpp"
@@ -15,6 +16,12 @@
 #define MLKIT_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define MLKIT_CLONES
+#endif
+
+#if defined(__GNUC__)
+#define MLKIT_INLINE [[gnu::always_inline]] inline
+#else
+#define MLKIT_INLINE inline
 #endif
 
 namespace mlkit::simd {
@@ -103,6 +110,178 @@ MLKIT_CLONES [[maybe_unused]] static void count_smaller(const double* p, Index n
     for (Index j = 0; j < n; ++j) counts[j] = 0;
     for (auto half = static_cast<std::int32_t>((size + 1) / 2); half > 0; half /= 2)
         for (Index j = 0; j < n; ++j) counts[j] += sorted[counts[j] + half - 1] < p[j] ? half : 0;
+}
+
+/// Bits of a score as a number that ascends with it; -0 is 0.
+template <class Real>
+using KeyOf = std::conditional_t<std::is_same_v<Real, double>, std::uint64_t, std::uint32_t>;
+
+namespace detail {
+
+template <class Real>
+MLKIT_INLINE void order_bits_of(const Real* __restrict scores, Index n, KeyOf<Real>* __restrict keys) {
+    using Key = KeyOf<Real>;
+    constexpr unsigned sign = 8 * sizeof(Key) - 1;
+    for (Index k = 0; k < n; ++k) {
+        const Real x = scores[k] + Real{0};
+        Key b;
+        std::memcpy(&b, &x, sizeof b);
+        keys[k] = b >> sign ? ~b : b | (Key{1} << sign);
+    }
+}
+
+}  // namespace detail
+
+MLKIT_CLONES [[maybe_unused]] static void order_bits(const float* scores, Index n, std::uint32_t* keys) {
+    detail::order_bits_of(scores, n, keys);
+}
+MLKIT_CLONES [[maybe_unused]] static void order_bits(const double* scores, Index n, std::uint64_t* keys) {
+    detail::order_bits_of(scores, n, keys);
+}
+
+/// Ascending distinct keys in buckets of equal width: `starts` holds the number of the first key in each; a search that
+/// begins there with a halving of `step` ends at the first key that is not below. The highest key follows the last one
+/// at least 2 * step times.
+template <class Key>
+struct KeyIndex {
+    Key first, last;
+    unsigned shift;
+    const std::int32_t* starts;
+    const Key* keys;
+    std::int32_t step;
+};
+
+namespace detail {
+
+template <class Key>
+MLKIT_INLINE void find_places_of(const KeyIndex<Key>& index, const Key* __restrict wanted, Index n,
+                                 std::int32_t* __restrict places) {
+    const Key first = index.first, last = index.last;
+    const Key* __restrict keys = index.keys;
+    const std::int32_t* __restrict starts = index.starts;
+    const unsigned shift = index.shift;
+    for (Index k = 0; k < n; ++k) {
+        const Key above = wanted[k] > first ? wanted[k] : first, inside = above < last ? above : last;
+        places[k] = starts[static_cast<std::int32_t>((inside - first) >> shift)];
+    }
+    for (std::int32_t half = index.step; half > 0; half /= 2) {
+        const Key* __restrict middle = keys + half - 1;
+        for (Index k = 0; k < n; ++k) {
+            const std::int32_t at = places[k];
+            places[k] = at + (middle[at] < wanted[k] ? half : 0);
+        }
+    }
+    for (Index k = 0; k < n; ++k) {
+        const std::int32_t at = places[k];
+        places[k] = 2 * at + (keys[at] == wanted[k] ? 1 : 0);
+    }
+}
+
+}  // namespace detail
+
+/// places[k] = 2g + 1 where wanted[k] is the g-th key, 2g where it lies between that and the one below.
+MLKIT_CLONES [[maybe_unused]] static void find_places(const KeyIndex<std::uint32_t>& index, const std::uint32_t* wanted,
+                                                      Index n, std::int32_t* places) {
+    detail::find_places_of(index, wanted, n, places);
+}
+MLKIT_CLONES [[maybe_unused]] static void find_places(const KeyIndex<std::uint64_t>& index, const std::uint64_t* wanted,
+                                                      Index n, std::int32_t* places) {
+    detail::find_places_of(index, wanted, n, places);
+}
+
+namespace detail {
+
+/// Natural logarithm of x in (0, 1], within two units in the last place: x = 2^e m with m in [sqrt(1/2), sqrt(2)), and
+/// log m = 2 artanh s with s = (m - 1) / (m + 1), of which eleven terms of the power series are enough.
+MLKIT_INLINE double log_of(double x) {
+    constexpr std::uint64_t half_root = 0x3fe6a09e667f3bcdu, one = 0x3ff0000000000000u;
+    constexpr double shifter = 0x1.8p52;
+    std::uint64_t b, shifted;
+    std::memcpy(&b, &x, sizeof b);
+    std::memcpy(&shifted, &shifter, sizeof shifted);
+    const std::uint64_t raised = b + (one - half_root);
+    const std::uint64_t exponent = (raised >> 52) + (shifted - 1023);
+    const std::uint64_t mantissa = (raised & 0x000fffffffffffffu) + half_root;
+    double e, m;
+    std::memcpy(&e, &exponent, sizeof e);
+    std::memcpy(&m, &mantissa, sizeof m);
+    e -= shifter;
+    const double s = (m - 1.0) / (m + 1.0), z = s * s;
+    double sum = 2.0 / 21;
+    sum = sum * z + 2.0 / 19;
+    sum = sum * z + 2.0 / 17;
+    sum = sum * z + 2.0 / 15;
+    sum = sum * z + 2.0 / 13;
+    sum = sum * z + 2.0 / 11;
+    sum = sum * z + 2.0 / 9;
+    sum = sum * z + 2.0 / 7;
+    sum = sum * z + 2.0 / 5;
+    sum = sum * z + 2.0 / 3;
+    return e * 0x1.62e42fefa39efp-1 + (2.0 * s + s * (z * sum));
+}
+
+MLKIT_INLINE double clamped(double x, double low, double high) {
+    const double above = x < low ? low : x;
+    return above > high ? high : above;
+}
+
+}  // namespace detail
+
+/// -log p, p kept `epsilon` away from 0 and 1: the loss of a positive cell, or that of a negative one of 1 - p.
+inline double log_loss(double p, double epsilon) { return -detail::log_of(detail::clamped(p, epsilon, 1.0 - epsilon)); }
+
+/// Sums of the squared and logarithmic losses of n <= 256 negative cells, in units of 2^-50.
+struct LossUnits {
+    std::uint64_t squared, logarithmic;
+};
+MLKIT_CLONES [[maybe_unused]] static LossUnits negative_losses(const double* p, double epsilon, Index n) {
+    LossUnits sums{0, 0};
+    for (Index j = 0; j < n; ++j) {
+        const double inside = detail::clamped(1.0 - p[j], epsilon, 1.0 - epsilon);
+        sums.squared += fixed_point::fine_units(p[j] * p[j]);
+        sums.logarithmic += fixed_point::wide_units(-detail::log_of(inside));
+    }
+    return sums;
+}
+
+/// to[j] = from[j], at least `low` and at most `high` (as variables: compilers make branches of constants).
+MLKIT_CLONES [[maybe_unused]] static void clamp(const float* __restrict from, Index n, double low, double high,
+                                                double* __restrict to) {
+    for (Index j = 0; j < n; ++j) to[j] = detail::clamped(static_cast<double>(from[j]), low, high);
+}
+MLKIT_CLONES [[maybe_unused]] static void clamp(const double* __restrict from, Index n, double low, double high,
+                                                double* __restrict to) {
+    for (Index j = 0; j < n; ++j) to[j] = detail::clamped(from[j], low, high);
+}
+
+namespace detail {
+
+template <bool closed_left>
+MLKIT_INLINE void uniform_bins_of(const double* __restrict p, Index n, double step, std::int32_t n_bins,
+                                  std::int32_t* __restrict bins) {
+    const double scale = n_bins;
+    const std::int32_t last = n_bins - 1;
+    for (Index j = 0; j < n; ++j) {  // rounding may lead to the next bin, no further
+        const auto guess = static_cast<std::int32_t>(p[j] * scale);
+        const std::int32_t at = guess < last ? guess : last;
+        const double low = at * step, high = (at + 1) * step;
+        const std::int32_t down = closed_left ? (low > p[j] ? 1 : 0) : (low >= p[j] ? 1 : 0);
+        const std::int32_t up = closed_left ? (high <= p[j] ? 1 : 0) : (high < p[j] ? 1 : 0);
+        const std::int32_t bin = at - down + up, inside = bin > 0 ? bin : 0;
+        bins[j] = inside < last ? inside : last;
+    }
+}
+
+}  // namespace detail
+
+/// bins[j] = how many of step, 2 step, ..., (n_bins - 1) step are below p[j] in [0, 1] (or at it); step = 1 / n_bins.
+MLKIT_CLONES [[maybe_unused]] static void bins_closed_right(const double* p, Index n, double step, std::int32_t n_bins,
+                                                            std::int32_t* bins) {
+    detail::uniform_bins_of<false>(p, n, step, n_bins, bins);
+}
+MLKIT_CLONES [[maybe_unused]] static void bins_closed_left(const double* p, Index n, double step, std::int32_t n_bins,
+                                                           std::int32_t* bins) {
+    detail::uniform_bins_of<true>(p, n, step, n_bins, bins);
 }
 
 /// ranks[i] = number of values below v[i]; `padded` is n rounded up to 8 and v[n..padded) is infinite.

@@ -103,8 +103,10 @@ void for_each_strip(const Cells& cells, const Team& team, Body&& body) {
 
 /// What is known of each label, once for each row of the longest strip.
 inline std::vector<double> repeated(const double* per_label, const Cells& cells) {
+    const Index rows = strip_rows(cells), n_labels = cells.labels.n_labels;
     std::vector<double> all;
-    for (Index r = 0; r < strip_rows(cells); ++r) all.insert(all.end(), per_label, per_label + cells.labels.n_labels);
+    all.reserve(static_cast<std::size_t>(rows * n_labels));
+    for (Index r = 0; r < rows; ++r) all.insert(all.end(), per_label, per_label + n_labels);
     return all;
 }
 

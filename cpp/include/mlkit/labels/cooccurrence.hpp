@@ -1,51 +1,21 @@
 #pragma once
 // Which labels occur together, and how strongly: exact counts from compressed rows.
 //
-// Label by label, the rows that carry label i are walked and every other label of those rows is counted in one dense
-// array per thread. Nothing of size L x L is ever held: a label's pairs are judged and written out before the next
-// label begins. Each pair is counted from both of its sides: that is cheaper than putting mirror images in order.
+// Label by label, the rows that carry it are walked and the labels with higher numbers in those rows are counted; what
+// is found makes the upper triangle, whose mirror image makes the lower one. With a limit on the pairs of each label
+// (`top`) nothing is mirrored: the labels on both sides are counted, and a label's pairs are judged before the next
+// label begins, so that no more is ever held than is asked for.
 
 #include <algorithm>
-#include <cmath>
 #include <memory>
 #include <numeric>
 #include <vector>
 
 #include "mlkit/core/parallel.hpp"
-#include "mlkit/core/views.hpp"
+#include "mlkit/labels/pair_counter.hpp"
+#include "mlkit/labels/pair_measures.hpp"
 
 namespace mlkit::labels {
-
-enum class PairMeasure { count, jaccard, dice, cosine, lift, pmi, phi };
-
-/// Counts of two labels over the rows in which both are known.
-struct PairCounts {
-    Index n, first, second, both;
-};
-
-/// Of rows where both are known. A label that is constant there has phi 0.
-inline double measure_of(PairMeasure measure, const PairCounts& c) {
-    const auto n = static_cast<double>(c.n), a = static_cast<double>(c.first), b = static_cast<double>(c.second);
-    const auto ab = static_cast<double>(c.both);
-    switch (measure) {
-        case PairMeasure::count:
-            return ab;
-        case PairMeasure::jaccard:
-            return ab / (a + b - ab);
-        case PairMeasure::dice:
-            return 2.0 * ab / (a + b);
-        case PairMeasure::cosine:
-            return ab / std::sqrt(a * b);
-        case PairMeasure::lift:
-            return (n * ab) / (a * b);
-        case PairMeasure::pmi:
-            return std::log((n * ab) / (a * b));
-        case PairMeasure::phi:
-            break;
-    }
-    const double spread = (a * (n - a)) * (b * (n - b));
-    return spread > 0.0 ? (n * ab - a * b) / std::sqrt(spread) : 0.0;
-}
 
 struct PairRequest {
     PairMeasure measure = PairMeasure::count;
@@ -75,142 +45,6 @@ struct PairMatrix {
 
 namespace detail {
 
-/// The stored cells by label: where each lies in the rows' arrays, and the bounds of its row.
-struct CellsByLabel {
-    struct Place {
-        Index at;
-        std::int32_t before, after;  ///< cells of the row on either side
-    };
-    std::vector<Index> begin;
-    std::vector<Place> places;
-    std::vector<Index> work;  ///< cells that lie in the rows of each label
-
-    explicit CellsByLabel(const LabelView& labels)
-        : begin(static_cast<std::size_t>(labels.n_labels) + 1, 0),
-          places(static_cast<std::size_t>(labels.n_stored())),
-          work(static_cast<std::size_t>(labels.n_labels), 0) {
-        for (Index k = 0; k < labels.n_stored(); ++k) ++begin[static_cast<std::size_t>(labels.indices[k]) + 1];
-        std::partial_sum(begin.begin(), begin.end(), begin.begin());
-        std::vector<Index> next(begin.begin(), begin.end() - 1);
-        for (Index i = 0; i < labels.n_rows && labels.n_stored() > 0; ++i) {
-            const Index first = labels.indptr[i], last = labels.indptr[i + 1];
-            for (Index k = first; k < last; ++k) {
-                const auto label = static_cast<std::size_t>(labels.indices[k]);
-                places[static_cast<std::size_t>(next[label]++)] = {k, static_cast<std::int32_t>(k - first),
-                                                                   static_cast<std::int32_t>(last - 1 - k)};
-                work[label] += last - first;
-            }
-        }
-    }
-};
-
-/// A set of label numbers that is listed in order without sorting: one bit a label, and one for each word of bits.
-class LabelSet {
-  public:
-    explicit LabelSet(Index n_labels)
-        : bits_(static_cast<std::size_t>(n_labels / 64 + 1), 0),
-          words_(static_cast<std::size_t>(n_labels / 4096 + 1), 0) {}
-
-    void insert(std::int32_t j) {
-        bits_[static_cast<std::size_t>(j >> 6)] |= std::uint64_t{1} << (j & 63);
-        words_[static_cast<std::size_t>(j >> 12)] |= std::uint64_t{1} << (j >> 6 & 63);
-    }
-    /// Calls visit(label) in ascending order and leaves the set empty.
-    template <class Visit>
-    void drain(Visit&& visit) {
-        for (std::size_t w = 0; w < words_.size(); ++w)
-            for (; words_[w]; words_[w] &= words_[w] - 1) {
-                const std::size_t word = w * 64 + lowest(words_[w]);
-                for (; bits_[word]; bits_[word] &= bits_[word] - 1)
-                    visit(static_cast<std::int32_t>(word * 64 + lowest(bits_[word])));
-            }
-    }
-
-  private:
-    static std::size_t lowest(std::uint64_t bits) {
-#if defined(__GNUC__) || defined(__clang__)
-        return static_cast<std::size_t>(__builtin_ctzll(bits));
-#else
-        std::size_t at = 0;
-        while (!(bits >> at & 1)) ++at;
-        return at;
-#endif
-    }
-    std::vector<std::uint64_t> bits_, words_;
-};
-
-/// What one label has counted of another. Cells are of two kinds: positive, and stored otherwise (unknown, or known
-/// negative where the background is unknown).
-struct Tally {
-    std::int32_t both = 0, first_other = 0, other_second = 0, others = 0;
-};
-
-/// One thread's dense counters. The plain ones serve labels of which every stored cell is positive.
-class PairCounter {
-  public:
-    PairCounter(const LabelView& labels, const CellsByLabel& cells)
-        : labels_(labels),
-          cells_(cells),
-          seen_(labels.n_labels),
-          plain_(labels.values ? 0 : static_cast<std::size_t>(labels.n_labels), 0),
-          tallies_(labels.values ? static_cast<std::size_t>(labels.n_labels) : 0) {}
-
-    /// Calls visit(other, tally) for the other labels in the rows of `label`, ascending.
-    template <class Visit>
-    void for_each_other(Index label, Visit&& visit) {
-        const auto first = static_cast<std::size_t>(cells_.begin[static_cast<std::size_t>(label)]);
-        const auto last = static_cast<std::size_t>(cells_.begin[static_cast<std::size_t>(label) + 1]);
-        for (std::size_t p = first; p < last; ++p) {
-            const CellsByLabel::Place& place = cells_.places[p];
-            const auto add = [&](Index from, Index to) {
-                if (labels_.values)
-                    add_with_values(labels_.values[place.at] == 1, from, to);
-                else
-                    add_plain(from, to);
-            };
-            add(place.at - place.before, place.at);
-            add(place.at + 1, place.at + 1 + place.after);
-        }
-        if (labels_.values)
-            seen_.drain([&](std::int32_t j) {
-                const Tally tally = tallies_[static_cast<std::size_t>(j)];
-                tallies_[static_cast<std::size_t>(j)] = Tally{};
-                visit(j, tally);
-            });
-        else
-            seen_.drain([&](std::int32_t j) {
-                const Tally tally{plain_[static_cast<std::size_t>(j)]};
-                plain_[static_cast<std::size_t>(j)] = 0;
-                visit(j, tally);
-            });
-    }
-
-  private:
-    void add_plain(Index from, Index to) {
-        for (Index k = from; k < to; ++k) {
-            const std::int32_t j = labels_.indices[k];
-            if (plain_[static_cast<std::size_t>(j)]++ == 0) seen_.insert(j);
-        }
-    }
-    void add_with_values(bool first_positive, Index from, Index to) {
-        for (Index k = from; k < to; ++k) {
-            const std::int32_t j = labels_.indices[k];
-            seen_.insert(j);
-            Tally& t = tallies_[static_cast<std::size_t>(j)];
-            const bool second_positive = labels_.values[k] == 1;
-            std::int32_t& count = first_positive ? (second_positive ? t.both : t.first_other)
-                                                 : (second_positive ? t.other_second : t.others);
-            ++count;
-        }
-    }
-
-    const LabelView& labels_;
-    const CellsByLabel& cells_;
-    LabelSet seen_;
-    std::vector<std::int32_t> plain_;
-    std::vector<Tally> tallies_;
-};
-
 /// How the counts of a pair follow from what was counted, and what a pair is worth.
 class PairJudge {
   public:
@@ -228,7 +62,7 @@ class PairJudge {
         const Index known = labels_.background == Background::negative ? labels_.n_rows - others : c + others;
         return {known, c, c, c};
     }
-    PairCounts pair(Index i, Index j, const Tally& t) const {
+    PairCounts pair(Index i, Index j, const PairTally& t) const {
         const Index both = t.both;
         if (!labels_.values)
             return labels_.background == Background::negative
@@ -256,9 +90,9 @@ struct Pair {
     double value;
 };
 
-/// The pairs of a block of labels, row after row.
+/// The pairs of a block of labels, row after row; `counts` or `values` is filled.
 struct PairBlock {
-    std::vector<Index> row_sizes;
+    std::vector<Index> row_begin{0};
     std::vector<std::int32_t> others, counts;
     std::vector<double> values;
 
@@ -269,16 +103,17 @@ struct PairBlock {
         else
             values.push_back(pair.value);
     }
+    void end_row() { row_begin.push_back(static_cast<Index>(others.size())); }
 };
 
-/// Bounds of runs of labels that carry about equal work, cut by the problem alone.
-inline std::vector<Index> cut_by_work(const std::vector<Index>& work) {
+/// Bounds of at most `most` runs of labels that carry about equal work, cut by the problem alone.
+inline std::vector<Index> cut_by_work(const std::vector<Index>& work, Index most) {
     const Index total = std::accumulate(work.begin(), work.end(), Index{0});
-    const Index share = std::max<Index>(20'000, total / 256);
+    const Index share = std::max<Index>(20'000, total / most + 1);
     std::vector<Index> bounds{0};
     Index load = 0;
     for (std::size_t j = 0; j < work.size(); ++j) {
-        load += work[j] + 1;
+        load += work[j];
         if (load >= share) {
             bounds.push_back(static_cast<Index>(j) + 1);
             load = 0;
@@ -286,32 +121,6 @@ inline std::vector<Index> cut_by_work(const std::vector<Index>& work) {
     }
     if (bounds.back() != static_cast<Index>(work.size())) bounds.push_back(static_cast<Index>(work.size()));
     return bounds;
-}
-
-inline PairMatrix joined(std::vector<PairBlock>& blocks, bool as_count, const Team& team) {
-    PairMatrix out;
-    out.indptr.push_back(0);
-    std::vector<Index> begin{0};
-    for (const PairBlock& block : blocks) {
-        for (const Index size : block.row_sizes) out.indptr.push_back(out.indptr.back() + size);
-        begin.push_back(out.indptr.back());
-    }
-    out.indices.allocate(begin.back());
-    if (as_count)
-        out.counts.allocate(begin.back());
-    else
-        out.values.allocate(begin.back());
-    for_each_block(static_cast<Index>(blocks.size()), team, [&](Index b, int) {
-        PairBlock& block = blocks[static_cast<std::size_t>(b)];
-        const Index to = begin[static_cast<std::size_t>(b)];
-        std::copy(block.others.begin(), block.others.end(), out.indices.data.get() + to);
-        if (as_count)
-            std::copy(block.counts.begin(), block.counts.end(), out.counts.data.get() + to);
-        else
-            std::copy(block.values.begin(), block.values.end(), out.values.data.get() + to);
-        block = PairBlock();
-    });
-    return out;
 }
 
 /// Keeps the `top` strongest, equal ones by the lower label, and puts them back into order.
@@ -326,50 +135,167 @@ inline void keep_strongest(std::vector<Pair>& row, Index top, bool as_count) {
     std::sort(row.begin(), row.end(), [](const Pair& a, const Pair& b) { return a.label < b.label; });
 }
 
+class PairCollector {
+  public:
+    PairCollector(const LabelView& labels, const PairRequest& request, const Team& team)
+        : labels_(labels),
+          request_(request),
+          as_count_(request.measure == PairMeasure::count),
+          is_mirrored_(request.top < 0),
+          cells_(labels),
+          judge_(labels, request, cells_),
+          team_(team.for_work(std::accumulate(cells_.work.begin(), cells_.work.end(), Index{0}))),
+          bounds_(cut_by_work(cells_.work, 256)),
+          blocks_(bounds_.size() - 1) {}
+
+    PairMatrix collect() {
+        std::vector<PairCounter> counters(static_cast<std::size_t>(team_.n_threads), PairCounter(labels_, cells_));
+        std::vector<std::vector<Pair>> rows(counters.size());
+        for_each_block(static_cast<Index>(blocks_.size()), team_, [&](Index b, int thread) {
+            PairBlock& block = blocks_[static_cast<std::size_t>(b)];
+            for (Index i = bounds_[static_cast<std::size_t>(b)]; i < bounds_[static_cast<std::size_t>(b) + 1]; ++i) {
+                find_pairs(i, counters[static_cast<std::size_t>(thread)], rows[static_cast<std::size_t>(thread)],
+                           block);
+                block.end_row();
+            }
+        });
+        PairMatrix out;
+        out.indptr = row_bounds();
+        out.indices.allocate(out.indptr.back());
+        if (as_count_) {
+            out.counts.allocate(out.indptr.back());
+            fill(out, &PairBlock::counts, out.counts.data.get());
+        } else {
+            out.values.allocate(out.indptr.back());
+            fill(out, &PairBlock::values, out.values.data.get());
+        }
+        return out;
+    }
+
+  private:
+    void find_pairs(Index i, PairCounter& counter, std::vector<Pair>& row, PairBlock& block) const {
+        const Index n = counter.count(i, is_mirrored_ ? Others::after : Others::all);
+        const std::int32_t* found = counter.found();
+        if (is_mirrored_ && as_count_ && !labels_.values && request_.min_count == 1) {  // nothing to judge
+            const std::size_t before = block.others.size();
+            block.others.insert(block.others.end(), found, found + n);
+            block.counts.resize(before + static_cast<std::size_t>(n));
+            counter.take_all(n, block.counts.data() + before);
+            return;
+        }
+        row.clear();
+        for (Index k = 0; k < n; ++k) {
+            const std::int32_t j = found[k];
+            const PairTally tally = counter.take(j);
+            if (tally.both < request_.min_count) continue;
+            row.push_back({j, tally.both, as_count_ ? 0.0 : judge_.worth(judge_.pair(i, j, tally))});
+        }
+        if (!is_mirrored_) keep_strongest(row, request_.top, as_count_);
+        for (const Pair& pair : row) block.add(pair, as_count_);
+    }
+
+    bool has_own(Index i) const { return judge_.positives(i) >= request_.min_count; }
+
+    /// Where the rows of the whole matrix begin.
+    std::vector<Index> row_bounds() {
+        const auto n_labels = static_cast<std::size_t>(labels_.n_labels);
+        mirrored_.assign(n_labels, 0);
+        if (is_mirrored_) {
+            std::vector<std::vector<std::int32_t>> counts(static_cast<std::size_t>(team_.n_threads));
+            for (auto& of_thread : counts) of_thread.assign(n_labels, 0);
+            for_each_block(static_cast<Index>(blocks_.size()), team_, [&](Index b, int thread) {
+                std::int32_t* of_thread = counts[static_cast<std::size_t>(thread)].data();
+                for (const std::int32_t j : blocks_[static_cast<std::size_t>(b)].others) ++of_thread[j];
+            });
+            for (const auto& of_thread : counts)
+                for (std::size_t j = 0; j < n_labels; ++j) mirrored_[j] += of_thread[j];
+        }
+        std::vector<Index> begin{0};
+        begin.reserve(n_labels + 1);
+        for (const PairBlock& block : blocks_)
+            for (std::size_t r = 0; r + 1 < block.row_begin.size(); ++r) {
+                const auto i = static_cast<Index>(begin.size()) - 1;
+                begin.push_back(begin.back() + mirrored_[static_cast<std::size_t>(i)] + block.row_begin[r + 1] -
+                                block.row_begin[r] + has_own(i));
+            }
+        return begin;
+    }
+
+    /// Writes the pairs that were found, each label itself among them, and the mirror images before.
+    template <class Found, class Value>
+    void fill(const PairMatrix& out, std::vector<Found> PairBlock::* data_of, Value* data) const {
+        for_each_block(static_cast<Index>(blocks_.size()), team_, [&](Index b, int) {
+            const PairBlock& block = blocks_[static_cast<std::size_t>(b)];
+            const std::vector<Found>& found = block.*data_of;
+            for (std::size_t r = 0; r + 1 < block.row_begin.size(); ++r) {
+                const Index i = bounds_[static_cast<std::size_t>(b)] + static_cast<Index>(r);
+                Index to = out.indptr[static_cast<std::size_t>(i)] + mirrored_[static_cast<std::size_t>(i)];
+                const Index end = block.row_begin[r + 1];
+                Index k = block.row_begin[r];
+                const auto copy = [&](Index until) {
+                    for (; k < until; ++k, ++to) {
+                        out.indices.data[static_cast<std::size_t>(to)] = block.others[static_cast<std::size_t>(k)];
+                        data[to] = static_cast<Value>(found[static_cast<std::size_t>(k)]);
+                    }
+                };
+                if (has_own(i)) {
+                    copy(std::lower_bound(block.others.begin() + k, block.others.begin() + end, i) -
+                         block.others.begin());
+                    out.indices.data[static_cast<std::size_t>(to)] = static_cast<std::int32_t>(i);
+                    data[to++] = as_count_ ? static_cast<Value>(judge_.positives(i))
+                                           : static_cast<Value>(judge_.worth(judge_.alone(i)));
+                }
+                copy(end);
+            }
+        });
+        if (!is_mirrored_) return;
+        // Few parts: each looks through all pairs; not one part, for so many open ends do not fit in the cache.
+        const std::vector<Index> parts = cut_by_work(mirrored_, 8);
+        for_each_block(static_cast<Index>(parts.size()) - 1, team_, [&](Index p, int) {
+            mirror(out, parts[static_cast<std::size_t>(p)], parts[static_cast<std::size_t>(p) + 1], data_of, data);
+        });
+    }
+
+    /// Writes the mirror images that belong to the rows from `first` to `last`.
+    template <class Found, class Value>
+    void mirror(const PairMatrix& out, Index first, Index last, std::vector<Found> PairBlock::* data_of,
+                Value* data) const {
+        std::vector<Index> next(out.indptr.begin() + first, out.indptr.begin() + last);
+        for (std::size_t b = 0; b < blocks_.size() && bounds_[b] < last; ++b) {
+            const PairBlock& block = blocks_[b];
+            const std::vector<Found>& found = block.*data_of;
+            for (std::size_t r = 0; r + 1 < block.row_begin.size(); ++r) {
+                const Index i = bounds_[b] + static_cast<Index>(r), end = block.row_begin[r + 1];
+                Index k = block.row_begin[r];
+                if (i + 1 < first)
+                    k = std::lower_bound(block.others.begin() + k, block.others.begin() + end, first) -
+                        block.others.begin();
+                for (; k < end && block.others[static_cast<std::size_t>(k)] < last; ++k) {
+                    const Index to =
+                        next[static_cast<std::size_t>(block.others[static_cast<std::size_t>(k)] - first)]++;
+                    out.indices.data[static_cast<std::size_t>(to)] = static_cast<std::int32_t>(i);
+                    data[to] = static_cast<Value>(found[static_cast<std::size_t>(k)]);
+                }
+            }
+        }
+    }
+
+    const LabelView& labels_;
+    const PairRequest& request_;
+    const bool as_count_, is_mirrored_;
+    const CellsByLabel cells_;
+    const PairJudge judge_;
+    const Team team_;
+    const std::vector<Index> bounds_;  ///< of the blocks
+    std::vector<PairBlock> blocks_;
+    std::vector<Index> mirrored_;  ///< mirror images in each row
+};
+
 }  // namespace detail
 
 /// O(stored + pair increments) time; 16 bytes for a stored cell, a dense counter per thread, and the pairs kept.
-inline PairMatrix cooccurrence(const LabelView& labels, const PairRequest& request, const Team& whole_team) {
-    using namespace detail;
-    const CellsByLabel cells(labels);
-    const PairJudge judge(labels, request, cells);
-    const bool as_count = request.measure == PairMeasure::count;
-    const std::vector<Index> bounds = cut_by_work(cells.work);
-    const Team team = whole_team.for_work(std::accumulate(cells.work.begin(), cells.work.end(), Index{0}));
-    std::vector<PairBlock> blocks(bounds.size() - 1);
-    std::vector<PairCounter> counters(static_cast<std::size_t>(team.n_threads), PairCounter(labels, cells));
-    std::vector<std::vector<Pair>> rows(static_cast<std::size_t>(team.n_threads));
-    for_each_block(static_cast<Index>(blocks.size()), team, [&](Index b, int thread) {
-        std::vector<Pair>& row = rows[static_cast<std::size_t>(thread)];
-        PairBlock& block = blocks[static_cast<std::size_t>(b)];
-        for (Index i = bounds[static_cast<std::size_t>(b)]; i < bounds[static_cast<std::size_t>(b) + 1]; ++i) {
-            const Index support = judge.positives(i);
-            const Pair own{static_cast<std::int32_t>(i), support, as_count ? 0.0 : judge.worth(judge.alone(i))};
-            const std::size_t size_before = block.others.size();
-            bool is_own_due = support >= request.min_count;
-            const auto add = [&](const Pair& pair) {  // the label itself goes between those before and after it
-                if (is_own_due && pair.label > i) {
-                    block.add(own, as_count);
-                    is_own_due = false;
-                }
-                block.add(pair, as_count);
-            };
-            row.clear();
-            counters[static_cast<std::size_t>(thread)].for_each_other(i, [&](std::int32_t j, const Tally& tally) {
-                if (tally.both < request.min_count) return;
-                const Pair pair{j, tally.both, as_count ? 0.0 : judge.worth(judge.pair(i, j, tally))};
-                if (request.top >= 0)
-                    row.push_back(pair);
-                else
-                    add(pair);
-            });
-            if (request.top >= 0) keep_strongest(row, request.top, as_count);
-            for (const Pair& pair : row) add(pair);
-            if (is_own_due) block.add(own, as_count);
-            block.row_sizes.push_back(static_cast<Index>(block.others.size() - size_before));
-        }
-    });
-    return joined(blocks, as_count, team);
+inline PairMatrix cooccurrence(const LabelView& labels, const PairRequest& request, const Team& team) {
+    return detail::PairCollector(labels, request, team).collect();
 }
 
 }  // namespace mlkit::labels

@@ -6,6 +6,8 @@
 #include <limits>
 
 #include "mlkit/metrics/columns.hpp"
+#include "mlkit/metrics/key_table.hpp"
+#include "mlkit/metrics/weights.hpp"
 
 namespace mlkit::metrics {
 
@@ -98,72 +100,108 @@ inline void measure_curve(const Curve& curve, double max_fpr, double* out) {
     out[curve_r_precision] = P > 0.0 ? hits_within / P : 0.0;
 }
 
-/// One thread's curve of one column; `Sum` as in LabelCounts.
+/// Sums over the known cells by their place among the distinct scores of positives: of all, and of the positives of
+/// each such score. `Sum` as in LabelCounts.
 template <class Sum>
-class CurveTracer {
-  public:
-    explicit CurveTracer(RowWeights weights) : weights_(weights) {}
+struct PlaceSums {
+    std::vector<Sum> known, positive;
 
-    const Curve& trace(const Column& column) {
-        curve_.points.clear();
-        Sum positive{}, negative{};
-        bool zeros_are_due = column.n_zeros > 0;
-        const auto close_group = [&](const Sum& group_positive, const Sum& group_negative) {
-            add_to(positive, group_positive);
-            add_to(negative, group_negative);
-            const double p = in_units(group_positive);
-            if (p > 0.0) curve_.points.push_back({p, in_units(group_negative), in_units(positive), in_units(negative)});
-        };
-        const auto add_zeros = [&](Sum& group_positive, Sum& group_negative) {
-            zeros_are_due = false;
-            Sum zero_positive{};
-            for (Index k = 0; k < column.n_zero_positives; ++k)
-                add_to(zero_positive, weights_[column.zero_positives[k]]);
-            if constexpr (std::is_same_v<Sum, Index>)
-                group_negative += column.n_zeros - zero_positive;
-            else
-                group_negative.add(column.zeros_weight.minus(zero_positive));
-            add_to(group_positive, zero_positive);
-        };
-        for (Index begin = 0; begin < column.n_cells;) {
-            const SortedCell first = column.cells[begin];
-            Sum group_positive{}, group_negative{};
-            if (zeros_are_due && column.is_below_zero(first)) {
-                add_zeros(group_positive, group_negative);
-                close_group(group_positive, group_negative);
-                group_positive = group_negative = Sum{};
-            }
-            Index end = begin;
-            do {
-                const SortedCell cell = column.cells[end++];
-                add_to(is_positive(cell) ? group_positive : group_negative, weights_[row_of(cell)]);
-            } while (end < column.n_cells && column.same_score(first, column.cells[end]));
-            if (zeros_are_due && column.is_zero(first)) add_zeros(group_positive, group_negative);
-            close_group(group_positive, group_negative);
-            begin = end;
-        }
-        if (zeros_are_due) {
-            Sum group_positive{}, group_negative{};
-            add_zeros(group_positive, group_negative);
-            close_group(group_positive, group_negative);
-        }
-        curve_.positive = in_units(positive);
-        curve_.negative = in_units(negative);
-        return curve_;
+    void clear(Index n_keys) {
+        known.assign(static_cast<std::size_t>(2 * n_keys + 1), Sum{});
+        positive.assign(static_cast<std::size_t>(n_keys), Sum{});
     }
+    void merge(const PlaceSums& other) {
+        for (std::size_t g = 0; g < known.size(); ++g) add_to(known[g], other.known[g]);
+        for (std::size_t g = 0; g < positive.size(); ++g) add_to(positive[g], other.positive[g]);
+    }
+    void trace(Curve& curve) const {
+        curve.points.clear();
+        curve.points.reserve(positive.size());
+        Sum all{}, hits{};
+        for (std::size_t g = positive.size(); g-- > 0;) {  // from the highest score down
+            add_to(all, known[2 * g + 2]);
+            add_to(all, known[2 * g + 1]);
+            add_to(hits, positive[g]);
+            const double p = in_units(positive[g]), tied = in_units(known[2 * g + 1]);
+            if (p > 0.0) curve.points.push_back({p, tied - p, in_units(hits), in_units(all) - in_units(hits)});
+        }
+        add_to(all, known[0]);
+        curve.positive = in_units(hits);
+        curve.negative = in_units(all) - curve.positive;
+    }
+};
+
+/// One thread's view of a column: where its cells fall among its positives' scores, and the sums there.
+template <class Real, class Sum>
+class ColumnPlacer {
+  public:
+    ColumnPlacer(RowWeights weights, Index n_rows) : weights_(weights) {
+        for (Index i = 0; i < n_rows && weights.units; ++i) total_.add(weights[i]);
+    }
+
+    void place(const Column<Real>& column) {
+        positive_scores_.clear();
+        for (const std::int32_t cell : column.positive) positive_scores_.push_back(column.scores[cell]);
+        if (!column.zero_positive.empty()) positive_scores_.push_back(Real{0});
+        table_.build(positive_scores_);
+        places_.resize(static_cast<std::size_t>(column.size));
+        table_.find(column.scores, column.size, places_.data());
+        zero_ = table_.place(Real{0});
+        sums_.clear(table_.n_keys());
+        if constexpr (std::is_same_v<Sum, Index>) {
+            count_places(places_.data(), column.size, table_.n_places(), scratch_, sums_.known.data());
+            sums_.known[static_cast<std::size_t>(zero_)] += column.n_zeros;
+        } else {
+            WideSum zeros = column.lists_zeros ? WideSum{} : total_;
+            for (Index k = 0; k < column.size; ++k) {
+                const std::uint64_t w = weights_[column.row(k)];
+                sums_.known[at(k)].add(w);
+                if (!column.lists_zeros) subtract_from(zeros, w);
+            }
+            for (const std::int32_t row : column.zero_unknown)
+                if (!column.lists_zeros) subtract_from(zeros, weights_[row]);
+            for (const Numbers* rows : {&column.zero_positive, &column.zero_negative})
+                for (const std::int32_t row : *rows)
+                    if (column.lists_zeros) zeros.add(weights_[row]);
+            sums_.known[static_cast<std::size_t>(zero_)].add(zeros);
+        }
+        for (const std::int32_t cell : column.unknown) subtract_from(sums_.known[at(cell)], weights_[column.row(cell)]);
+        for (const std::int32_t cell : column.positive)
+            add_to(sums_.positive[at(cell) / 2], weights_[column.row(cell)]);
+        for (const std::int32_t row : column.zero_positive) add_to(sums_.positive[at_zero() / 2], weights_[row]);
+        sums_.trace(curve_);
+    }
+
+    const Curve& curve() const { return curve_; }
+    const PlaceSums<Sum>& sums() const { return sums_; }
+    std::size_t at(Index cell) const { return static_cast<std::size_t>(places_[static_cast<std::size_t>(cell)]); }
+    std::size_t at_zero() const { return static_cast<std::size_t>(zero_); }
 
   private:
     RowWeights weights_;
+    WideSum total_;
+    KeyTable<Real> table_;
+    std::vector<Real> positive_scores_;
+    std::vector<std::int32_t> places_;
+    std::int32_t zero_ = 0;
+    std::vector<std::uint32_t> scratch_;
+    PlaceSums<Sum> sums_;
     Curve curve_;
 };
 
-/// Fills out (n_labels, n_curve_measures). One sort of each column: O(cells) time, O(stored) on sparse scores.
+/// Fills out (n_labels, n_curve_measures). The scores of a label's positives are sorted, each of its cells is searched
+/// for among them: O(cells) time, O(stored) on sparse scores.
 template <class Sum>
-void label_curves(const Cells& cells, RowWeights weights, double max_fpr, const Team& team, double* out) {
-    std::vector<CurveTracer<Sum>> tracers(static_cast<std::size_t>(team.n_threads), CurveTracer<Sum>(weights));
-    for_each_column(cells, weights, team, [&](int thread, const Column& column) {
-        measure_curve(tracers[static_cast<std::size_t>(thread)].trace(column), max_fpr,
-                      out + column.label * n_curve_measures);
+void label_curves(const Cells& cells, RowWeights weights, double max_fpr, const Team& whole_team, double* out) {
+    const Team team = whole_team.for_work(8 * cells.n_read());
+    with_stored_scores(cells, [&](auto stored) {
+        using Placer = ColumnPlacer<RealOf<decltype(stored)>, Sum>;
+        std::vector<Placer> placers(static_cast<std::size_t>(team.n_threads), Placer(weights, cells.labels.n_rows));
+        for_each_column_as<decltype(stored)>(cells, team, [&](int thread, const auto& column) {
+            Placer& placer = placers[static_cast<std::size_t>(thread)];
+            placer.place(column);
+            measure_curve(placer.curve(), max_fpr, out + column.label * n_curve_measures);
+        });
     });
 }
 

@@ -11,19 +11,31 @@ namespace mlkit::metrics {
 
 namespace detail {
 
-/// Sums of influences of rows as whole multiples of 2^-48, so that labels can come in any order.
+/// Influence of a row on ROC AUC and average precision in units of 2^-48.
+struct RowShare {
+    std::int64_t auc = 0, precision = 0;
+
+    void add(const RowShare& other) {
+        auc += other.auc;
+        precision += other.precision;
+    }
+    RowShare minus(const RowShare& other) const { return {auc - other.auc, precision - other.precision}; }
+};
+
+/// Sums of influences of rows as whole numbers, so that labels can come in any order.
 class RowInfluences {
   public:
-    explicit RowInfluences(Index n_rows) : of_row_(static_cast<std::size_t>(n_rows), 0) {}
+    explicit RowInfluences(Index n_rows) : of_row_(static_cast<std::size_t>(n_rows)) {}
 
-    void add(Index row, std::int64_t x) { of_row_[static_cast<std::size_t>(row)] += x; }
-    void add_to_all(std::int64_t x) { of_all_ += x; }
+    void add(Index row, const RowShare& share) { of_row_[static_cast<std::size_t>(row)].add(share); }
+    void add_to_all(const RowShare& share) { of_all_.add(share); }
     void merge(const RowInfluences& other) {
-        of_all_ += other.of_all_;
-        for (std::size_t i = 0; i < of_row_.size(); ++i) of_row_[i] += other.of_row_[i];
+        of_all_.add(other.of_all_);
+        for (std::size_t i = 0; i < of_row_.size(); ++i) of_row_[i].add(other.of_row_[i]);
     }
-    double value(Index row) const {
-        return static_cast<double>(of_row_[static_cast<std::size_t>(row)] + of_all_) * 0x1p-48;
+    double auc(Index row) const { return value(of_row_[static_cast<std::size_t>(row)].auc + of_all_.auc); }
+    double precision(Index row) const {
+        return value(of_row_[static_cast<std::size_t>(row)].precision + of_all_.precision);
     }
 
     /// Bounds far beyond what a cell of sensible weight can do, and far from overflow; nothing of what has no value.
@@ -33,8 +45,9 @@ class RowInfluences {
     }
 
   private:
-    std::vector<std::int64_t> of_row_;
-    std::int64_t of_all_ = 0;
+    static double value(std::int64_t units) { return static_cast<double>(units) * 0x1p-48; }
+    std::vector<RowShare> of_row_;
+    RowShare of_all_;
 };
 
 /// Influence of a cell, over its weight, on the two areas.
@@ -82,139 +95,129 @@ class CurveInfluence {
     double auc_ = 0.0, precision_ = 0.0;
 };
 
-/// Cells of equal influence: a group of equal scores that holds a positive, or all negatives between two of those.
-struct InfluenceGroup {
-    CellInfluence positive, negative;
-    Index begin, end;
-    bool has_zeros;  ///< the cells that are not stored belong to it too
-};
-
-/// visit(group) for all cells of a column, best first.
-template <class Visit>
-void for_each_group(const Column& column, const CurveInfluence& influence, Visit&& visit) {
-    std::size_t next = 0;
-    Index run = 0;  // where the negatives begin that have not been visited
-    bool run_has_zeros = false, zeros_are_due = column.n_zeros > 0;
-    const auto close_run = [&](Index end) {
-        if (end > run || run_has_zeros)
-            visit(InfluenceGroup{CellInfluence{}, influence.negative(next, false), run, end, run_has_zeros});
-        run_has_zeros = false;
-    };
-    const auto take_group = [&](Index begin, Index end, bool has_positive, bool with_zeros) {
-        if (with_zeros) {
-            zeros_are_due = false;
-            has_positive |= column.n_zero_positives > 0;
-        }
-        if (!has_positive) {
-            run_has_zeros |= with_zeros;
-            return;
-        }
-        close_run(begin);
-        visit(InfluenceGroup{influence.positive(next), influence.negative(next, true), begin, end, with_zeros});
-        ++next;
-        run = end;
-    };
-    for (Index begin = 0; begin < column.n_cells;) {
-        const SortedCell first = column.cells[begin];
-        if (zeros_are_due && column.is_below_zero(first)) take_group(begin, begin, false, true);
-        Index end = begin + 1;
-        bool has_positive = is_positive(first);
-        for (; end < column.n_cells && column.same_score(first, column.cells[end]); ++end)
-            has_positive |= is_positive(column.cells[end]);
-        if (has_positive || (zeros_are_due && column.is_zero(first)))
-            take_group(begin, end, has_positive, zeros_are_due && column.is_zero(first));
-        begin = end;
-    }
-    if (zeros_are_due) take_group(column.n_cells, column.n_cells, false, true);
-    close_run(column.n_cells);
-}
-
 /// Takes up the influences of one label's rows.
+template <class Real, class Sum>
 class LabelInfluences {
   public:
-    LabelInfluences(const double* weights, Index n_rows) : weights_(weights), auc_(n_rows), precision_(n_rows) {
+    LabelInfluences(const double* weights, Index n_rows) : weights_(weights), rows_(n_rows) {
         for (Index i = 0; i < n_rows && weights; ++i) squares_ += square(i);
     }
 
-    void add(const Column& column, const Curve& curve, const double* shares, double* variance) {
+    void add(const Column<Real>& column, const ColumnPlacer<Real, Sum>& placer, const double* shares,
+             double* variance) {
         variance[0] = variance[1] = std::numeric_limits<double>::quiet_NaN();
+        const Curve& curve = placer.curve();
         if (curve.positive <= 0.0) return;
-        influence_.prepare(curve);
         const bool has_auc = curve.negative > 0.0;
         auc_share_ = has_auc ? shares[0] : 0.0;
         share_ = shares[1];
-        const bool has_silent = column.n_zeros > 0 && !column.zero_negatives;
-        CellInfluence silent;  // a negative that is stored nowhere: taken from all rows, given back by those that speak
-        if (has_silent)
-            for_each_group(column, influence_, [&](const InfluenceGroup& group) {
-                if (group.has_zeros) silent = group.negative;
-            });
-        const Shares of_silent = shares_of(silent);
-        if (has_silent) {
-            auc_.add_to_all(of_silent.auc);
-            precision_.add_to_all(of_silent.precision);
-            for (Index k = 0; k < column.n_unknown; ++k)
-                take(column.unknown[k], {-of_silent.auc, -of_silent.precision});
+        fill_tables(curve, placer.sums());
+        const double rest = weigh(column, placer);
+        double auc_sum = 0.0, sum = 0.0;
+        const auto sum_up = [&](double squares, const CellInfluence& of) {
+            auc_sum += squares * of.auc * of.auc;
+            sum += squares * of.precision * of.precision;
+        };
+        for (std::size_t g = positive_.size(); g-- > 0;) {
+            sum_up(negative_squares_[2 * g + 2], negative_[2 * g + 2]);
+            sum_up(positive_squares_[g], positive_[g]);
+            sum_up(negative_squares_[2 * g + 1], negative_[2 * g + 1]);
         }
-        double auc_sum = 0.0, sum = 0.0, spoken = 0.0;
-        for_each_group(column, influence_, [&](const InfluenceGroup& group) {
-            const Shares of_positive = shares_of(group.positive).less(of_silent);
-            const Shares of_negative = shares_of(group.negative).less(of_silent);
-            double positive = 0.0, negative = 0.0;  // squared weights
-            const auto visit = [&](Index row, bool y) {
-                (y ? positive : negative) += square(row);
-                take(row, y ? of_positive : of_negative);
-            };
-            for (Index k = group.begin; k < group.end; ++k)
-                visit(row_of(column.cells[k]), is_positive(column.cells[k]));
-            if (group.has_zeros) {
-                for (Index k = 0; k < column.n_zero_positives; ++k) visit(column.zero_positives[k], true);
-                for (Index k = 0; k < column.n_zero_negatives && !has_silent; ++k)
-                    visit(column.zero_negatives[k], false);
-            }
-            spoken += positive + negative;
-            if (group.has_zeros && has_silent && !weights_)
-                negative += static_cast<double>(column.n_zeros - column.n_zero_positives);
-            auc_sum += positive * group.positive.auc * group.positive.auc;
-            auc_sum += negative * group.negative.auc * group.negative.auc;
-            sum += positive * group.positive.precision * group.positive.precision;
-            sum += negative * group.negative.precision * group.negative.precision;
-        });
-        if (has_silent && weights_) {
-            for (Index k = 0; k < column.n_unknown; ++k) spoken += square(column.unknown[k]);
-            const double rest = std::max(0.0, squares_ - spoken);
-            auc_sum += rest * silent.auc * silent.auc;
-            sum += rest * silent.precision * silent.precision;
-        }
+        sum_up(negative_squares_[0], negative_[0]);
+        sum_up(rest, negative_[placer.at_zero()]);
         if (has_auc) variance[0] = auc_sum;
         variance[1] = sum;
+        give(column, placer);
     }
 
-    void merge(const LabelInfluences& other) {
-        auc_.merge(other.auc_);
-        precision_.merge(other.precision_);
-    }
-    double auc(Index row) const { return auc_.value(row); }
-    double precision(Index row) const { return precision_.value(row); }
+    void merge(const LabelInfluences& other) { rows_.merge(other.rows_); }
+    const RowInfluences& rows() const { return rows_; }
 
   private:
     double square(Index row) const { return weights_ ? weights_[row] * weights_[row] : 1.0; }
-    struct Shares {  // of one row, in units
-        std::int64_t auc, precision;
-        Shares less(const Shares& other) const { return {auc - other.auc, precision - other.precision}; }
-    };
-    Shares shares_of(const CellInfluence& of) const {
-        return {RowInfluences::units(auc_share_ * of.auc), RowInfluences::units(share_ * of.precision)};
+
+    void fill_tables(const Curve& curve, const PlaceSums<Sum>& sums) {
+        influence_.prepare(curve);
+        negative_.resize(sums.known.size());
+        positive_.resize(sums.positive.size());
+        std::size_t next = 0;
+        for (std::size_t g = positive_.size(); g-- > 0;) {
+            const bool has_point = in_units(sums.positive[g]) > 0.0;  // else its rows weigh nothing
+            negative_[2 * g + 2] = influence_.negative(next, false);
+            negative_[2 * g + 1] = influence_.negative(next, has_point);
+            positive_[g] = has_point ? influence_.positive(next) : CellInfluence{};
+            next += has_point;
+        }
+        negative_[0] = influence_.negative(next, false);
     }
-    void take(Index row, const Shares& of) {
-        auc_.add(row, of.auc);
-        precision_.add(row, of.precision);
+
+    /// Squared weights of negatives by place and of positives by group. What is returned is that of negatives that
+    /// nothing lists, unless it is there already.
+    double weigh(const Column<Real>& column, const ColumnPlacer<Real, Sum>& placer) {
+        const PlaceSums<Sum>& sums = placer.sums();
+        if constexpr (std::is_same_v<Sum, Index>) {
+            negative_squares_.assign(sums.known.begin(), sums.known.end());
+            positive_squares_.assign(sums.positive.begin(), sums.positive.end());
+            for (std::size_t g = 0; g < positive_squares_.size(); ++g)
+                negative_squares_[2 * g + 1] -= positive_squares_[g];
+            return 0.0;
+        } else {
+            negative_squares_.assign(sums.known.size(), 0.0);
+            positive_squares_.assign(sums.positive.size(), 0.0);
+            is_negative_.assign(static_cast<std::size_t>(column.size), true);
+            for (const Numbers* cells : {&column.positive, &column.unknown})
+                for (const std::int32_t cell : *cells) is_negative_[static_cast<std::size_t>(cell)] = false;
+            double listed = 0.0;
+            for (Index k = 0; k < column.size; ++k) {
+                const double w = square(column.row(k));
+                listed += w;
+                if (is_negative_[static_cast<std::size_t>(k)]) negative_squares_[placer.at(k)] += w;
+            }
+            for (const std::int32_t cell : column.positive)
+                positive_squares_[placer.at(cell) / 2] += square(column.row(cell));
+            for (const std::int32_t row : column.zero_positive) {
+                positive_squares_[placer.at_zero() / 2] += square(row);
+                listed += square(row);
+            }
+            for (const std::int32_t row : column.zero_unknown) listed += square(row);
+            for (const std::int32_t row : column.zero_negative)
+                if (column.lists_zeros) negative_squares_[placer.at_zero()] += square(row);
+            return column.lists_zeros || column.n_zeros == 0 ? 0.0 : std::max(0.0, squares_ - listed);
+        }
+    }
+
+    /// A negative that nothing lists is taken up with all rows, and given back by those that are listed.
+    void give(const Column<Real>& column, const ColumnPlacer<Real, Sum>& placer) {
+        const auto units = [&](const CellInfluence& of) {
+            return RowShare{RowInfluences::units(auc_share_ * of.auc), RowInfluences::units(share_ * of.precision)};
+        };
+        const bool has_silent = column.n_zeros > 0 && !column.lists_zeros;
+        const RowShare silent = has_silent ? units(negative_[placer.at_zero()]) : RowShare{};
+        negative_units_.clear();
+        for (const CellInfluence& of : negative_) negative_units_.push_back(units(of).minus(silent));
+        positive_units_.clear();
+        for (const CellInfluence& of : positive_) positive_units_.push_back(units(of).minus(silent));
+        if (has_silent) rows_.add_to_all(silent);
+        for (Index k = 0; k < column.size; ++k) rows_.add(column.row(k), negative_units_[placer.at(k)]);
+        for (const std::int32_t cell : column.positive)
+            rows_.add(column.row(cell), positive_units_[placer.at(cell) / 2].minus(negative_units_[placer.at(cell)]));
+        for (const std::int32_t cell : column.unknown)
+            rows_.add(column.row(cell), RowShare{}.minus(silent).minus(negative_units_[placer.at(cell)]));
+        for (const std::int32_t row : column.zero_positive) rows_.add(row, positive_units_[placer.at_zero() / 2]);
+        if (has_silent)
+            for (const std::int32_t row : column.zero_unknown) rows_.add(row, RowShare{}.minus(silent));
+        if (column.lists_zeros)
+            for (const std::int32_t row : column.zero_negative) rows_.add(row, negative_units_[placer.at_zero()]);
     }
 
     const double* weights_;
     double squares_ = 0.0, auc_share_ = 0.0, share_ = 0.0;
     CurveInfluence influence_;
-    RowInfluences auc_, precision_;
+    std::vector<CellInfluence> negative_, positive_;  // by place, by group
+    std::vector<double> negative_squares_, positive_squares_;
+    std::vector<RowShare> negative_units_, positive_units_;
+    std::vector<std::uint8_t> is_negative_;
+    RowInfluences rows_;
 };
 
 }  // namespace detail
@@ -228,19 +231,23 @@ void curve_influences(const Cells& cells, RowWeights units, const double* weight
     const Index n = cells.labels.n_rows;
     const Team team = whole_team.for_work(8 * cells.n_read());
     const auto n_threads = static_cast<std::size_t>(team.n_threads);
-    std::vector<CurveTracer<Sum>> tracers(n_threads, CurveTracer<Sum>(units));
-    std::vector<detail::LabelInfluences> mine(n_threads, detail::LabelInfluences(weights, n));
-    for_each_column(cells, units, team, [&](int thread, const Column& column) {
-        const auto t = static_cast<std::size_t>(thread);
-        const Curve& curve = tracers[t].trace(column);
-        measure_curve(curve, 1.0, out + column.label * n_curve_measures);
-        mine[t].add(column, curve, shares + 2 * column.label, variances + 2 * column.label);
+    with_stored_scores(cells, [&](auto stored) {
+        using Placer = ColumnPlacer<RealOf<decltype(stored)>, Sum>;
+        using Influences = detail::LabelInfluences<RealOf<decltype(stored)>, Sum>;
+        std::vector<Placer> placers(n_threads, Placer(units, n));
+        std::vector<Influences> mine(n_threads, Influences(weights, n));
+        for_each_column_as<decltype(stored)>(cells, team, [&](int thread, const auto& column) {
+            const auto t = static_cast<std::size_t>(thread);
+            placers[t].place(column);
+            measure_curve(placers[t].curve(), 1.0, out + column.label * n_curve_measures);
+            mine[t].add(column, placers[t], shares + 2 * column.label, variances + 2 * column.label);
+        });
+        for (std::size_t t = 1; t < n_threads; ++t) mine[0].merge(mine[t]);
+        for (Index i = 0; i < n; ++i) {
+            rows[2 * i] = mine[0].rows().auc(i);
+            rows[2 * i + 1] = mine[0].rows().precision(i);
+        }
     });
-    for (std::size_t t = 1; t < n_threads; ++t) mine[0].merge(mine[t]);
-    for (Index i = 0; i < n; ++i) {
-        rows[2 * i] = mine[0].auc(i);
-        rows[2 * i + 1] = mine[0].precision(i);
-    }
 }
 
 }  // namespace mlkit::metrics

@@ -8,186 +8,197 @@ namespace mlkit::metrics {
 
 namespace detail {
 
-/// Order-preserving bits of a score; -0 is 0.
-inline std::uint64_t ordered_bits(double score) {
-    const double x = score + 0.0;
-    std::uint64_t b;
-    std::memcpy(&b, &x, sizeof b);
-    return b >> 63 ? ~b : b | 0x8000000000000000u;
-}
-
-/// Places a key among ascending distinct keys: 2g + 1 at the g-th, 2g between it and the one below.
-class KeyTable {
+/// One thread's runs of stored scores: those of a few rows end to end, copied only where they do not lie so.
+template <class Stored>
+class ScoreRuns {
   public:
-    explicit KeyTable(std::vector<std::uint64_t> distinct) : keys_(std::move(distinct)) {
-        if (keys_.empty()) return;
-        const std::uint64_t range = keys_.back() - keys_.front();
-        while ((range >> shift_) >= n_buckets) ++shift_;
-        starts_.assign(static_cast<std::size_t>(range >> shift_) + 2, 0);
-        for (const std::uint64_t key : keys_) ++starts_[bucket(key) + 1];
-        for (std::size_t b = 1; b < starts_.size(); ++b) starts_[b] += starts_[b - 1];
+    using Real = RealOf<Stored>;
+
+    explicit ScoreRuns(const Scores& scores) : scores_(scores) {}
+
+    void load(Index begin, Index end) {
+        begin_ = begin;
+        std::visit([&](const auto& s) { load(s, begin, end); }, scores_);
     }
-
-    std::size_t n_keys() const { return keys_.size(); }
-    std::size_t n_places() const { return 2 * keys_.size() + 1; }
-
-    std::size_t place(std::uint64_t key) const {
-        if (keys_.empty() || key < keys_.front()) return 0;
-        if (key > keys_.back()) return 2 * keys_.size();
-        const std::size_t b = bucket(key);
-        const std::uint64_t* from = keys_.data() + starts_[b];
-        const std::uint64_t* to = keys_.data() + starts_[b + 1];
-        if (to - from > 8)
-            from = std::lower_bound(from, to, key);
-        else
-            while (from < to && *from < key) ++from;
-        const auto g = static_cast<std::size_t>(from - keys_.data());
-        return 2 * g + (g < keys_.size() && keys_[g] == key);
+    const Real* data() const { return data_; }
+    Index size() const { return size_; }
+    /// Position in the run of a row's first score, and how many of its scores are stored.
+    Index first(Index row) const {
+        if (const auto* sparse = std::get_if<SparseScores>(&scores_))
+            return sparse->indptr[row] - sparse->indptr[begin_];
+        return (row - begin_) * std::get<DenseScores>(scores_).n_labels;
     }
-
-    /// The places of n scores, step by step for all of them, so that the reads of one do not wait for those of another.
-    void find_places(const double* scores, Index n, std::vector<std::uint64_t>& keys,
-                     std::vector<std::uint32_t>& places) const {
-        const auto size = static_cast<std::size_t>(n);
-        keys.resize(size);
-        places.resize(size);
-        if (keys_.empty()) {
-            std::fill(places.begin(), places.end(), 0u);
-            return;
-        }
-        const std::uint64_t low = keys_.front(), high = keys_.back();
-        for (std::size_t k = 0; k < size; ++k) keys[k] = ordered_bits(scores[k]);
-        for (std::size_t k = 0; k < size; ++k) {
-            const std::uint64_t inside = std::min(std::max(keys[k], low), high);
-            places[k] = starts_[bucket(inside)];
-        }
-        for (std::size_t k = 0; k < size; ++k) {
-            const std::uint64_t key = keys[k];
-            std::uint32_t g = places[k];
-            if (key > high) {
-                places[k] = static_cast<std::uint32_t>(2 * keys_.size());
-                continue;
-            }
-            if (keys_[g] < key) {
-                const std::uint32_t end = starts_[bucket(key) + 1];
-                ++g;
-                if (end - g > 8)
-                    g = static_cast<std::uint32_t>(std::lower_bound(keys_.data() + g, keys_.data() + end, key) -
-                                                   keys_.data());
-                else
-                    while (g < end && keys_[g] < key) ++g;
-            }
-            places[k] = 2 * g + (g < keys_.size() && keys_[g] == key);
-        }
+    Index n_stored(Index row) const {
+        if (const auto* sparse = std::get_if<SparseScores>(&scores_))
+            return sparse->indptr[row + 1] - sparse->indptr[row];
+        return std::get<DenseScores>(scores_).n_labels;
+    }
+    /// The score of a label; `at` remembers the place for ascending queries of a row.
+    Real score(Index row, std::int32_t label, Index& at) const {
+        const auto* sparse = std::get_if<SparseScores>(&scores_);
+        if (!sparse) return data_[first(row) + label];
+        const std::int32_t* labels = sparse->indices + sparse->indptr[row];
+        const Index n = n_stored(row);
+        while (at < n && labels[at] < label) ++at;
+        return at < n && labels[at] == label ? data_[first(row) + at] : Real{0};
     }
 
   private:
-    static constexpr std::uint64_t n_buckets = std::uint64_t{1} << 18;
-    std::size_t bucket(std::uint64_t key) const { return static_cast<std::size_t>((key - keys_.front()) >> shift_); }
-    std::vector<std::uint64_t> keys_;
-    std::vector<std::uint32_t> starts_;
-    unsigned shift_ = 0;
+    void load(const DenseScores& s, Index begin, Index end) {
+        const auto size = static_cast<std::ptrdiff_t>(sizeof(Stored));
+        size_ = (end - begin) * s.n_labels;
+        const std::byte* from = s.data + begin * s.row_stride;
+        if (s.label_stride == size && s.row_stride == size * s.n_labels) return take(from);
+        copy_.resize(static_cast<std::size_t>(size_));
+        Real* to = copy_.data();
+        for (Index i = begin; i < end; ++i, from += s.row_stride)
+            for (Index j = 0; j < s.n_labels; ++j) *to++ = widened(from + j * s.label_stride);
+        data_ = copy_.data();
+    }
+    void load(const SparseScores& s, Index begin, Index end) {
+        size_ = s.indptr[end] - s.indptr[begin];
+        take(s.data + s.indptr[begin] * static_cast<Index>(sizeof(Stored)));
+    }
+    void take(const std::byte* from) {
+        if constexpr (std::is_same_v<Stored, Real>) {
+            if (reinterpret_cast<std::uintptr_t>(from) % alignof(Real) == 0) {
+                data_ = reinterpret_cast<const Real*>(from);
+                return;
+            }
+        }
+        copy_.resize(static_cast<std::size_t>(size_));
+        for (Index k = 0; k < size_; ++k)
+            copy_[static_cast<std::size_t>(k)] = widened(from + k * static_cast<Index>(sizeof(Stored)));
+        data_ = copy_.data();
+    }
+    static Real widened(const std::byte* from) {
+        return static_cast<Real>(mlkit::detail::widen(mlkit::detail::load<Stored>(from)));
+    }
+
+    const Scores& scores_;
+    Index begin_ = 0, size_ = 0;
+    const Real* data_ = nullptr;
+    std::vector<Real> copy_;
 };
 
-/// visit(label, value, score) for the stored cells of the truth that are not plain negatives of the background.
-template <class Visit>
-void for_each_truth(const LabelRow& labels, const DenseRow& scores, Visit&& visit) {
-    for (Index k = 0; k < labels.size; ++k) visit(labels.value(k), scores.p[labels.labels[k]]);
+/// Rows that are looked at together: some thousand scores.
+inline Index run_rows(const Cells& cells) {
+    return std::max<Index>(
+        1, (Index{1} << 14) / std::max<Index>(1, cells.n_read() / std::max<Index>(1, cells.labels.n_rows)));
 }
-template <class Visit>
-void for_each_truth(const LabelRow& labels, const SparseRow& scores, Visit&& visit) {
-    Index at = 0;
-    for (Index k = 0; k < labels.size; ++k) visit(labels.value(k), score_at(scores, labels.labels[k], at));
-}
+
+/// One thread's part of a pooled curve.
+template <class Stored, class Sum>
+class PooledPart {
+  public:
+    using Real = RealOf<Stored>;
+
+    PooledPart(const Cells& cells, RowWeights weights) : cells_(cells), weights_(weights), runs_(cells.scores) {}
+
+    void collect_positives(Index begin, Index end) {
+        runs_.load(begin, end);
+        for_each_truth(begin, end, [&](Index, int value, Real score) {
+            if (value == 1) positives.push_back(score);
+        });
+    }
+
+    void count(const KeyTable<Real>& table, std::int32_t zero, Index begin, Index end) {
+        if (sums.known.empty()) sums.clear(table.n_keys());
+        runs_.load(begin, end);
+        const bool is_negative = cells_.background_is_negative();
+        if (is_negative) {
+            places_.resize(static_cast<std::size_t>(runs_.size()));
+            table.find(runs_.data(), runs_.size(), places_.data());
+            count_all(begin, end, static_cast<std::size_t>(zero));
+        }
+        truth_scores_.clear();
+        for_each_truth(begin, end, [&](Index, int, Real score) { truth_scores_.push_back(score); });
+        places_.resize(truth_scores_.size());
+        table.find(truth_scores_.data(), static_cast<Index>(truth_scores_.size()), places_.data());
+        const std::int32_t* place = places_.data();
+        for_each_truth(begin, end, [&](Index row, int value, Real) {
+            const auto at = static_cast<std::size_t>(*place++);
+            const std::uint64_t w = weights_[row];
+            if (value == 1) add_to(sums.positive[at / 2], w);
+            if (is_negative && value < 0) subtract_from(sums.known[at], w);
+            if (!is_negative && value >= 0) add_to(sums.known[at], w);
+        });
+    }
+
+    std::vector<Real> positives;
+    PlaceSums<Sum> sums;
+
+  private:
+    template <class Visit>
+    void for_each_truth(Index begin, Index end, Visit&& visit) const {
+        for (Index i = begin; i < end; ++i) {
+            const LabelRow row = cells_.labels.row(i);
+            Index at = 0;
+            for (Index k = 0; k < row.size; ++k) visit(i, row.value(k), runs_.score(i, row.labels[k], at));
+        }
+    }
+
+    void count_all(Index begin, Index end, std::size_t zero) {
+        if constexpr (std::is_same_v<Sum, Index>) {
+            for (const std::int32_t place : places_) ++sums.known[static_cast<std::size_t>(place)];
+            sums.known[zero] += (end - begin) * cells_.labels.n_labels - runs_.size();
+        } else {
+            for (Index i = begin; i < end; ++i) {
+                const Index first = runs_.first(i), n = runs_.n_stored(i);
+                const std::uint64_t w = weights_[i];
+                for (Index k = first; k < first + n; ++k)
+                    sums.known[static_cast<std::size_t>(places_[static_cast<std::size_t>(k)])].add(w);
+                sums.known[zero].add(times(w, static_cast<std::uint64_t>(cells_.labels.n_labels - n)));
+            }
+        }
+    }
+    /// A weight so many times, in two words.
+    static WideSum times(std::uint64_t units, std::uint64_t n) {
+        WideSum product{static_cast<std::int64_t>((units >> 32) * n), 0};
+        product.add((units & 0xffffffffu) * n);
+        return product;
+    }
+
+    const Cells& cells_;
+    RowWeights weights_;
+    ScoreRuns<Stored> runs_;
+    std::vector<Real> truth_scores_;
+    std::vector<std::int32_t> places_;
+};
 
 }  // namespace detail
 
-/// Distinct scores of the known positives, as ordered bits, ascending.
-inline std::vector<std::uint64_t> positive_keys(const Cells& cells, const Team& team) {
-    std::vector<std::vector<std::uint64_t>> mine(static_cast<std::size_t>(team.n_threads));
-    for_each_row(cells, team, [&](int thread, Index, const LabelRow& labels, const auto& scores) {
-        auto& keys = mine[static_cast<std::size_t>(thread)];
-        detail::for_each_truth(labels, scores, [&](int value, double score) {
-            if (value == 1) keys.push_back(detail::ordered_bits(score));
-        });
-    });
-    std::vector<std::uint64_t> all = std::move(mine[0]);
-    for (std::size_t t = 1; t < mine.size(); ++t) {
-        all.insert(all.end(), mine[t].begin(), mine[t].end());
-        mine[t] = {};
-    }
-    std::sort(all.begin(), all.end());
-    all.erase(std::unique(all.begin(), all.end()), all.end());
-    return all;
-}
-
 /// Time of one search in a table for each cell (for each stored one on sparse scores), memory in proportion to the
-/// distinct scores of positives.
+/// positives.
 template <class Sum>
 Curve pooled_curve(const Cells& cells, RowWeights weights, const Team& whole_team) {
     const Team team = whole_team.for_work(4 * cells.n_read());
-    const detail::KeyTable table(positive_keys(cells, team));
-    const std::size_t zero = table.place(detail::ordered_bits(0.0));
-    const bool is_negative = cells.background_is_negative();
-    struct Mine {
-        std::vector<Sum> known, positive;
-        std::vector<std::uint64_t> keys;
-        std::vector<std::uint32_t> places;
-    };
-    std::vector<Mine> mine(static_cast<std::size_t>(team.n_threads));
-    for (Mine& m : mine) {
-        m.known.resize(table.n_places());
-        m.positive.resize(table.n_keys());
-    }
-    for_each_row(cells, team, [&](int thread, Index i, const LabelRow& labels, const auto& scores) {
-        Mine& to = mine[static_cast<std::size_t>(thread)];
-        const std::uint64_t w = weights[i];
-        if (is_negative) {
-            table.find_places(scores.p, scores.size, to.keys, to.places);
-            for (Index k = 0; k < scores.size; ++k) add_to(to.known[to.places[static_cast<std::size_t>(k)]], w);
-            const Index n_unstored = cells.labels.n_labels - scores.size;
-            if (n_unstored > 0) {
-                Sum unstored{};
-                if constexpr (std::is_same_v<Sum, Index>) {
-                    unstored = n_unstored;
-                } else {  // weight times count, in two words
-                    const auto n = static_cast<std::uint64_t>(n_unstored);
-                    unstored = {static_cast<std::int64_t>((w >> 32) * n), 0};
-                    unstored.add((w & 0xffffffffu) * n);
-                }
-                add_to(to.known[zero], unstored);
-            }
-        }
-        detail::for_each_truth(labels, scores, [&](int value, double score) {
-            const std::size_t place = table.place(detail::ordered_bits(score));
-            if (value == 1) add_to(to.positive[place / 2], w);
-            if (is_negative && value < 0) {
-                if constexpr (std::is_same_v<Sum, Index>)
-                    to.known[place] -= static_cast<Index>(w);
-                else
-                    to.known[place] = to.known[place].minus(
-                        Sum{static_cast<std::int64_t>(w >> 32), static_cast<std::int64_t>(w & 0xffffffffu)});
-            }
-            if (!is_negative && value >= 0) add_to(to.known[place], w);
-        });
-    });
-    for (std::size_t t = 1; t < mine.size(); ++t) {
-        for (std::size_t g = 0; g < table.n_places(); ++g) add_to(mine[0].known[g], mine[t].known[g]);
-        for (std::size_t g = 0; g < table.n_keys(); ++g) add_to(mine[0].positive[g], mine[t].positive[g]);
-    }
-    const Mine& total = mine[0];
     Curve curve;
-    Sum known{}, positive{};
-    for (std::size_t g = table.n_keys(); g-- > 0;) {  // from the highest score down
-        add_to(known, total.known[2 * g + 2]);
-        add_to(known, total.known[2 * g + 1]);
-        add_to(positive, total.positive[g]);
-        const double p = in_units(total.positive[g]), all = in_units(total.known[2 * g + 1]);
-        if (p > 0.0) curve.points.push_back({p, all - p, in_units(positive), in_units(known) - in_units(positive)});
-    }
-    add_to(known, total.known[0]);
-    curve.positive = in_units(positive);
-    curve.negative = in_units(known) - curve.positive;
+    with_stored_scores(cells, [&](auto stored) {
+        using Part = detail::PooledPart<decltype(stored), Sum>;
+        std::vector<Part> parts(static_cast<std::size_t>(team.n_threads), Part(cells, weights));
+        const Index step = detail::run_rows(cells);
+        for_each_range(cells.labels.n_rows, step, team, [&](Index begin, Index end, int thread) {
+            parts[static_cast<std::size_t>(thread)].collect_positives(begin, end);
+        });
+        auto& positives = parts[0].positives;
+        for (std::size_t t = 1; t < parts.size(); ++t) {
+            positives.insert(positives.end(), parts[t].positives.begin(), parts[t].positives.end());
+            parts[t].positives = {};
+        }
+        KeyTable<RealOf<decltype(stored)>> table;
+        table.build(positives);
+        positives = {};
+        const std::int32_t zero = table.place(0);
+        for_each_range(cells.labels.n_rows, step, team, [&](Index begin, Index end, int thread) {
+            parts[static_cast<std::size_t>(thread)].count(table, zero, begin, end);
+        });
+        PlaceSums<Sum>& total = parts[0].sums;
+        if (total.known.empty()) total.clear(table.n_keys());
+        for (std::size_t t = 1; t < parts.size(); ++t)
+            if (!parts[t].sums.known.empty()) total.merge(parts[t].sums);
+        total.trace(curve);
+    });
     return curve;
 }
 

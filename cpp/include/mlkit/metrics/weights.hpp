@@ -20,6 +20,13 @@ inline void add_to(WideSum& sum, std::uint64_t units) { sum.add(units); }
 inline void add_to(Index& sum, const Index& other) { sum += other; }
 inline void add_to(WideSum& sum, const WideSum& other) { sum.add(other); }
 
+inline void subtract_from(Index& sum, std::uint64_t units) { sum -= static_cast<Index>(units); }
+inline void subtract_from(WideSum& sum, std::uint64_t units) {
+    WideSum less;
+    less.add(units);
+    sum = sum.minus(less);
+}
+
 /// A sum in units as a double.
 inline double in_units(Index sum) { return static_cast<double>(sum); }
 inline double in_units(const WideSum& sum) {

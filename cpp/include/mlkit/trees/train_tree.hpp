@@ -2,16 +2,20 @@
 // Training of all models of a tree (Prabhu et al., "Parabel", WWW 2018; Jasinska et al., "PLT", ICML 2016): a node's
 // models learn on the examples that carry a label below it, the root's on all, those without labels included.
 //
-// Nodes with a good part of all examples work on the shared rows, each model a task of its own; any other node is one
-// task, which numbers the features that occur in it anew so that its weight vectors stay small.
+// Models of one node are solved in groups of eight. Nodes with a good part of all examples work on the shared rows,
+// each group a task of its own; any other node is one task, which numbers the features that occur in it anew so that
+// its weight vectors stay small.
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <numeric>
 #include <utility>
 #include <vector>
 
 #include "mlkit/core/parallel.hpp"
-#include "mlkit/trees/linear.hpp"
+#include "mlkit/trees/hinge_lanes.hpp"
+#include "mlkit/trees/logistic.hpp"
 #include "mlkit/trees/tree_model.hpp"
 
 namespace mlkit::trees {
@@ -65,22 +69,21 @@ class TreeTrainer {
     TreeModel train(const Team& team) {
         const auto n_nodes = static_cast<std::size_t>(tree_.n_nodes);
         std::vector<Workshop> shops(static_cast<std::size_t>(team.n_threads), Workshop(options_.linear));
+        Lookout lookout(team);
+        for (std::size_t t = 0; t < shops.size(); ++t)
+            shops[t].look = [&lookout, t] { lookout.look(static_cast<int>(t)); };
         std::vector<std::vector<SparseWeights>> wide(n_nodes);
-        std::vector<std::pair<Index, Index>> tasks;  // models of wide nodes
-        std::vector<Index> narrow;
+        std::vector<std::pair<Index, Group>> tasks;  // groups of wide nodes
         for (Index v = 0; v < tree_.n_nodes; ++v) {
-            if (!is_wide(v)) {
-                narrow.push_back(v);
-                continue;
-            }
+            if (!is_wide(v)) continue;
             wide[static_cast<std::size_t>(v)].resize(static_cast<std::size_t>(tree_.n_models(v)));
-            for (Index c = 0; c < tree_.n_models(v); ++c) tasks.emplace_back(v, c);
+            for (Group& group : groups_of(v)) tasks.emplace_back(v, std::move(group));
         }
         for_each_block(static_cast<Index>(tasks.size()), team, [&](Index t, int thread) {
-            const auto [v, c] = tasks[static_cast<std::size_t>(t)];
-            const auto [rows, n] = rows_of(v);
-            wide[static_cast<std::size_t>(v)][static_cast<std::size_t>(c)] =
-                learn(v, c, rows, n, nullptr, shops[static_cast<std::size_t>(thread)]);
+            const auto& [v, group] = tasks[static_cast<std::size_t>(t)];
+            Workshop& shop = shops[static_cast<std::size_t>(thread)];
+            take_examples(v, false, shop);
+            learn(v, group, nullptr, shop, wide[static_cast<std::size_t>(v)]);
         });
         std::vector<Chunk> chunks(n_nodes);
         for_each_block(tree_.n_nodes, team, [&](Index v, int thread) {
@@ -94,6 +97,7 @@ class TreeTrainer {
         for (Chunk& chunk : chunks) model.append(std::move(chunk));
         model.node_bias = std::move(node_bias_);
         model.label_bias = std::move(label_bias_);
+        for (const Workshop& shop : shops) model.n_passes = std::max(model.n_passes, shop.n_passes);
         return model;
     }
 
@@ -111,19 +115,45 @@ class TreeTrainer {
     }
 
   private:
+    using Group = std::vector<Index>;  ///< numbers of models within a node, at most eight
+
     struct Workshop {
-        LinearSolver solver;
+        HingeSolver hinge;
+        LogisticSolver logistic;
         LocalRows local;
         ChunkBuilder builder;
-        BinaryProblem problem;
+        Problems problems;
+        std::vector<std::int32_t> numbers;  ///< of the problems' examples among all
         std::vector<double> norms;
+        std::function<void()> look;
+        Index n_passes = 0;
 
-        explicit Workshop(const LinearOptions& options) : solver(options) {}
+        explicit Workshop(const LinearOptions& options) : hinge(options), logistic(options) {}
     };
 
     bool is_wide(Index v) const { return v == 0 || 4 * nodes_.size(v) > x_.n_rows; }
     std::pair<const std::int32_t*, Index> rows_of(Index v) const {
         return v == 0 ? std::make_pair(all_.data(), x_.n_rows) : std::make_pair(nodes_.of(v), nodes_.size(v));
+    }
+    /// What model `c` of node `v` predicts: a node, or a label in a leaf.
+    Index target_of(Index v, Index c) const {
+        return tree_.is_leaf(v) ? tree_.label_order[tree_.label_begin[v] + c] : tree_.first_child[v] + c;
+    }
+
+    /// Models with about as many positives settle after about as many passes: they go together.
+    std::vector<Group> groups_of(Index v) const {
+        const RowLists& present = tree_.is_leaf(v) ? labels_ : nodes_;
+        Group models(static_cast<std::size_t>(tree_.n_models(v)));
+        std::iota(models.begin(), models.end(), Index{0});
+        std::stable_sort(models.begin(), models.end(), [&](Index a, Index b) {
+            return present.size(target_of(v, a)) > present.size(target_of(v, b));
+        });
+        const std::size_t most = options_.linear.loss == Loss::log ? 1 : lanes::width;
+        std::vector<Group> groups;
+        for (std::size_t first = 0; first < models.size(); first += most)
+            groups.emplace_back(models.begin() + static_cast<std::ptrdiff_t>(first),
+                                models.begin() + static_cast<std::ptrdiff_t>(std::min(first + most, models.size())));
+        return groups;
     }
 
     std::vector<SparseWeights> learn_narrow(Index v, Workshop& shop) {
@@ -133,60 +163,101 @@ class TreeTrainer {
         for (Index r = 0; r < n; ++r)
             shop.norms[static_cast<std::size_t>(r)] = norms_[static_cast<std::size_t>(rows[r])];
         std::vector<SparseWeights> models(static_cast<std::size_t>(tree_.n_models(v)));
-        for (Index c = 0; c < tree_.n_models(v); ++c)
-            models[static_cast<std::size_t>(c)] = learn(v, c, rows, n, &shop.local, shop);
+        take_examples(v, true, shop);
+        for (const Group& group : groups_of(v)) learn(v, group, &shop.local, shop, models);
         return models;
     }
 
-    /// Trains model `c` of node `v` on the rows where its target is known.
-    SparseWeights learn(Index v, Index c, const std::int32_t* rows, Index n, const LocalRows* local, Workshop& shop) {
-        const bool is_label = tree_.is_leaf(v);
-        const Index position = tree_.label_begin[v] + c;
-        const Index target = is_label ? tree_.label_order[position] : tree_.first_child[v] + c;
-        const RowLists& present = is_label ? labels_ : nodes_;
-        const RowLists& unknown = is_label ? unknown_labels_ : unknown_nodes_;
-        float& bias =
-            is_label ? label_bias_[static_cast<std::size_t>(position)] : node_bias_[static_cast<std::size_t>(target)];
-        const double factor = is_label && options_.label_weight ? options_.label_weight[target] : 1.0;
+    /// Trains models of node `v`, each on the examples where its target is known.
+    void learn(Index v, const Group& group, const LocalRows* local, Workshop& shop,
+               std::vector<SparseWeights>& models) {
+        const unsigned varying = pose(v, group, shop);
+        if (varying == 0) return;
+        const SparseRows x = local ? local->view() : x_;
+        const double* norms = local ? shop.norms.data() : norms_.data();
+        const Index first = target_of(v, group.front());
+        const Random random(options_.seed,
+                            static_cast<std::uint64_t>(tree_.is_leaf(v) ? tree_.n_nodes + first : first));
+        const bool is_log = options_.linear.loss == Loss::log;
+        const Index n_passes = is_log ? shop.logistic.solve(x, norms, shop.problems, 0, random, shop.look)
+                                      : shop.hinge.solve(x, norms, shop.problems, varying, random, shop.look);
+        shop.n_passes = std::max(shop.n_passes, n_passes);
+        for (std::size_t at = 0; at < group.size(); ++at) {
+            const int lane = static_cast<int>(at);
+            if (!(varying >> lane & 1)) continue;
+            bias_of(v, group[at]) = static_cast<float>(is_log ? shop.logistic.bias() : shop.hinge.bias(lane));
+            SparseWeights& kept = models[static_cast<std::size_t>(group[at])];
+            for (Index f = 0; f < x.n_features; ++f) {
+                const double w = is_log ? shop.logistic.weight(f) : shop.hinge.weight(f, lane);
+                const auto weight = static_cast<float>(w);
+                if (weight == 0.0F || std::abs(w) < options_.weight_threshold) continue;
+                kept.features.push_back(local ? local->features()[static_cast<std::size_t>(f)]
+                                              : static_cast<std::int32_t>(f));
+                kept.weights.push_back(weight);
+            }
+        }
+    }
 
-        BinaryProblem& problem = shop.problem;
-        problem.clear();
-        Index n_side[2] = {0, 0};
-        double weight_of_side[2] = {0.0, 0.0};
-        Index at_present = 0, at_unknown = 0;
+    float& bias_of(Index v, Index c) {
+        return tree_.is_leaf(v) ? label_bias_[static_cast<std::size_t>(tree_.label_begin[v] + c)]
+                                : node_bias_[static_cast<std::size_t>(tree_.first_child[v] + c)];
+    }
+
+    /// The examples of a node that weigh anything.
+    void take_examples(Index v, bool is_local, Workshop& shop) const {
+        const auto [rows, n] = rows_of(v);
+        shop.numbers.clear();
+        shop.problems.rows.clear();
+        shop.problems.weights.clear();
         for (Index r = 0; r < n; ++r) {
-            const bool is_present = holds(present, target, rows[r], at_present);
-            if (!is_present && holds(unknown, target, rows[r], at_unknown)) continue;
             const double weight = options_.sample_weight ? options_.sample_weight[rows[r]] : 1.0;
             if (weight == 0.0) continue;
-            ++n_side[is_present];
-            weight_of_side[is_present] += weight;
-            problem.add(local ? static_cast<std::int32_t>(r) : rows[r], is_present ? 1 : -1,
-                        options_.C * weight * (is_present ? factor : 1.0));
+            shop.numbers.push_back(rows[r]);
+            shop.problems.rows.push_back(is_local ? static_cast<std::int32_t>(r) : rows[r]);
+            shop.problems.weights.push_back(weight);
         }
-        if (n_side[0] == 0 || n_side[1] == 0) {
-            bias = static_cast<float>(
-                constant_margin(options_.linear.loss, weight_of_side[1], weight_of_side[0] + weight_of_side[1]));
-            return {};
-        }
-        if (options_.is_balanced)
-            for (std::size_t i = 0; i < problem.costs.size(); ++i)
-                problem.costs[i] *=
-                    (weight_of_side[0] + weight_of_side[1]) / (2.0 * weight_of_side[problem.signs[i] > 0]);
+    }
 
-        const auto stream = static_cast<std::uint64_t>(is_label ? tree_.n_nodes + target : target);
-        shop.solver.solve(local ? local->view() : x_, local ? shop.norms.data() : norms_.data(), problem,
-                          Random(options_.seed, stream));
-        bias = static_cast<float>(shop.solver.bias());
-        SparseWeights kept;
-        const std::vector<double>& w = shop.solver.weights();
-        for (std::size_t f = 0; f < w.size(); ++f) {
-            const auto weight = static_cast<float>(w[f]);
-            if (weight == 0.0F || std::abs(w[f]) < options_.weight_threshold) continue;
-            kept.features.push_back(local ? local->features()[f] : static_cast<std::int32_t>(f));
-            kept.weights.push_back(weight);
+    /// States the problems of a group on the examples taken. Returns the bits of those whose targets vary; the others
+    /// are answered here.
+    unsigned pose(Index v, const Group& group, Workshop& shop) {
+        const bool is_label = tree_.is_leaf(v);
+        const RowLists& present = is_label ? labels_ : nodes_;
+        const RowLists& unknown = is_label ? unknown_labels_ : unknown_nodes_;
+        Problems& problems = shop.problems;
+        const std::vector<std::int32_t>& numbers = shop.numbers;
+        problems.positive.assign(numbers.size(), 0);
+        problems.known.assign(numbers.size(), 0);
+        unsigned varying = 0;
+        for (std::size_t at = 0; at < group.size(); ++at) {
+            const Index target = target_of(v, group[at]);
+            const auto bit = static_cast<std::uint8_t>(1U << at);
+            Index n_side[2] = {0, 0}, at_present = 0, at_unknown = 0;
+            double weight_of_side[2] = {0.0, 0.0};
+            for (std::size_t i = 0; i < numbers.size(); ++i) {
+                const bool is_present = holds(present, target, numbers[i], at_present);
+                if (!is_present && holds(unknown, target, numbers[i], at_unknown)) continue;
+                ++n_side[is_present];
+                weight_of_side[is_present] += problems.weights[i];
+                problems.known[i] = static_cast<std::uint8_t>(problems.known[i] | bit);
+                if (is_present) problems.positive[i] = static_cast<std::uint8_t>(problems.positive[i] | bit);
+            }
+            const double whole = weight_of_side[0] + weight_of_side[1];
+            if (n_side[0] == 0 || n_side[1] == 0) {
+                bias_of(v, group[at]) =
+                    static_cast<float>(constant_margin(options_.linear.loss, weight_of_side[1], whole));
+                continue;
+            }
+            varying |= bit;
+            const double factor = is_label && options_.label_weight ? options_.label_weight[target] : 1.0;
+            problems.positive_cost[at] = options_.C * factor;
+            problems.negative_cost[at] = options_.C;
+            if (options_.is_balanced) {
+                problems.positive_cost[at] *= whole / (2.0 * weight_of_side[1]);
+                problems.negative_cost[at] *= whole / (2.0 * weight_of_side[0]);
+            }
         }
-        return kept;
+        return varying;
     }
 
     const TreeView tree_;

@@ -36,6 +36,7 @@ struct TreeModel {
     std::vector<std::int32_t> columns;
     std::vector<float> weights;
     std::vector<float> node_bias, label_bias;
+    Index n_passes = 0;  ///< the most over its examples that any model took
 
     void append(Chunk&& chunk) {
         const Index before = row_begin.back();

@@ -1,0 +1,148 @@
+"""From truth and predicted labels to one averaged ratio: what all metrics of label sets share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from mlkit._validation.pairs import Pair, check_pair, check_zero_division
+from mlkit._validation.params import check_choice
+from mlkit.metrics import _counts
+from mlkit.metrics._averages import (
+    ABSENT,
+    AVERAGES,
+    Floats,
+    average_labels,
+    check_average,
+    listed,
+    mark_absent,
+    mean,
+    warn_empty_rows,
+    warn_undefined,
+)
+from mlkit.metrics._counts import Counts
+
+Ratio = Callable[[Counts, float], Floats]
+
+
+def judge(
+    y_true: Any,
+    y_pred: Any,
+    labels: Any,
+    average: Any,
+    sample_weight: Any,
+    zero_division: Any,
+    unknown: Any,
+    n_jobs: Any,
+    averages: tuple[str, ...] = AVERAGES,
+) -> tuple[Pair, float, bool]:
+    """The checked pair of chosen labels, the value of what is undefined, and whether to warn of it."""
+    check_average(average, averages)
+    undefined = check_zero_division(zero_division)
+    pair = check_pair(y_true, y_pred, unknown=unknown, sample_weight=sample_weight, n_jobs=n_jobs)
+    return _counts.take_labels(pair, labels), 0.0 if undefined is None else undefined, undefined is None
+
+
+def counts_for(pair: Pair, average: str | None) -> Counts:
+    """Counts of rows or of labels, as the average needs them."""
+    if average == "samples":
+        return _counts.row_counts(pair)
+    return _counts.total_counts(pair) if average == "micro" else _counts.label_counts(pair)
+
+
+def score_of(
+    name: str,
+    ratio: Ratio,
+    empty: str,
+    y_true: Any,
+    y_pred: Any,
+    labels: Any,
+    average: Any,
+    sample_weight: Any,
+    zero_division: Any,
+    unknown: Any,
+    absent_labels: Any,
+    n_jobs: Any,
+) -> Any:
+    """A ratio of counts, judged and averaged."""
+    check_choice("absent_labels", absent_labels, ABSENT)
+    pair, undefined, warn = judge(y_true, y_pred, labels, average, sample_weight, zero_division, unknown, n_jobs)
+    counts = counts_for(pair, average)
+    return averaged(name, ratio, empty, counts, pair, average, undefined, warn, absent_labels)
+
+
+def fbeta_of(
+    name: str,
+    y_true: Any,
+    y_pred: Any,
+    beta: float,
+    labels: Any,
+    average: Any,
+    sample_weight: Any,
+    zero_division: Any,
+    unknown: Any,
+    absent_labels: Any,
+    n_jobs: Any,
+) -> Any:
+    """F, judged and averaged."""
+    check_choice("absent_labels", absent_labels, ABSENT)
+    pair, undefined, warn = judge(
+        y_true, y_pred, labels, average, sample_weight, zero_division, unknown, n_jobs, (*AVERAGES, "macro_pr")
+    )
+    counts = counts_for(pair, average)
+    if average == "macro_pr":
+        p = averaged(name, _counts.precision, "prediction", counts, pair, "macro", undefined, warn, absent_labels)
+        r = averaged(name, _counts.recall, "positive", counts, pair, "macro", undefined, warn, absent_labels)
+        if beta == 0 or np.isinf(beta):
+            return r if beta else p
+        return (1 + beta**2) * p * r / (beta**2 * p + r) if p + r > 0 else undefined
+
+    def ratio(c: Counts, value: float) -> Floats:
+        return _counts.fbeta(c, beta, value)
+
+    empty = {0.0: "prediction", np.inf: "positive"}.get(beta, "positive or prediction")
+    return averaged(name, ratio, empty, counts, pair, average, undefined, warn, absent_labels)
+
+
+def averaged(
+    name: str,
+    ratio: Ratio,
+    empty: str,
+    counts: Counts,
+    pair: Pair,
+    average: str | None,
+    undefined: float,
+    warn: bool,
+    absent_labels: str,
+) -> Any:
+    """A ratio averaged; ``counts`` are those of rows for "samples" and of labels otherwise."""
+    counts_used = counts.total if average == "micro" else counts
+    values = ratio(counts_used, undefined)
+    if warn and counts_used.known.any():
+        _warn_of_zeros(name, ratio(counts_used, np.nan), empty, counts_used, pair, average)
+    if average == "micro":
+        return float(values[0])
+    if average == "samples":
+        known = counts.known > 0
+        warn_empty_rows(int((~known).sum()), name, stacklevel=5)
+        return mean(values[known], None if pair.weights is None else pair.weights.values[known])
+    if average is None:
+        return mark_absent(values, counts.positive, absent_labels)
+    return average_labels(values, average, counts.positive, absent_labels)
+
+
+def _warn_of_zeros(name: str, values: Floats, empty: str, counts: Counts, pair: Pair, average: str | None) -> None:
+    zeros = np.isnan(values) & (counts.known > 0 if average == "samples" else True)
+    n = int(zeros.sum())
+    if not n:
+        return
+    if average == "micro":
+        where = f"there is no {empty}; the score is set to 0"
+    elif average == "samples":
+        where = f"{n} of {zeros.size} examples have no {empty} and count as 0"
+    else:
+        names = listed(zeros, pair.truth.label_names)
+        where = f"{n} of {zeros.size} labels have no {empty} and count as 0 ({names})"
+    warn_undefined(f"{name}: {where}; zero_division= says otherwise", stacklevel=5)
