@@ -186,7 +186,8 @@ def race_explosion() -> None:
         clf = LabelPowersetConformalClassifier(score=score, confidence_level=0.999, n_jobs=1)
         clf.fit_proba(probs[:500], labels[:500])
         begin = time.perf_counter()
-        regions = clf.conformalize_proba(probs[500:3490], labels[500:3490]).predict_region_proba(probs[3490:])
+        new = probs[3490:3492] if exact else probs[3490:]
+        regions = clf.conformalize_proba(probs[500:3490], labels[500:3490]).predict_region_proba(new)
         lower, upper, _ = regions.size(exact=exact)
         seconds = time.perf_counter() - begin
         assert all(0 < low <= high for low, high in zip(lower, upper))
@@ -194,7 +195,7 @@ def race_explosion() -> None:
         name = score if isinstance(score, str) else "mahalanobis"
         print(
             f"| {name}{', exact=True' if exact else ''} | {float(lower[0]):.3g} to {float(upper[0]):.3g} | "
-            f"{1e2 * seconds:.1f} | {grown:.0f} | 10,000 ms, 500 MB |",
+            f"{1e3 * seconds / len(new):.1f} | {grown:.0f} | 10,000 ms, 500 MB |",
             flush=True,
         )
 

@@ -1,13 +1,14 @@
 """Race `mlkit.trees` and label co-occurrence against other implementations, in one run on the same data.
 
     python benchmarks/trees.py                                    # all races that can be run here
-    python benchmarks/trees.py --only cooccurrence                # or bibtex, delicious, zipf, homer
+    python benchmarks/trees.py --only cooccurrence                # or bibtex, delicious
     python benchmarks/trees.py --python pecos=/path/to/python     # a rival that needs an environment of its own
     python benchmarks/trees.py --threads 1 2
 
 Every learner runs in a child process: P@k on the published test rows, wall time of training and prediction, model size
 on disk, growth of peak memory. Rivals have their own defaults, rows are scaled to unit length for all. A rival that is
-not installed is named and left out. Real data come from the folder that MLKIT_DATA names.
+not installed is named and left out. Real data come from the folder that MLKIT_DATA names. `homer.py` and
+`trees_growth.py` beside this file measure HOMER's quality and how time and memory grow.
 """
 
 from __future__ import annotations
@@ -82,11 +83,11 @@ def padded(rows: list[list[int]], k: int = 5) -> Any:
     return np.array([(row + [-1] * k)[:k] for row in rows])
 
 
-def run_mlkit(X: Any, y: Any, new: Any, threads: int, seed: int, folder: Path, tree: Any = None) -> Any:
+def run_mlkit(X: Any, y: Any, new: Any, threads: int, seed: int, folder: Path, **options: Any) -> Any:
     from mlkit.trees import LabelTreeClassifier
 
     start()
-    model = LabelTreeClassifier(tree, random_state=seed, n_jobs=threads, progress=False).fit(X, y)
+    model = LabelTreeClassifier(random_state=seed, n_jobs=threads, progress=False, **options).fit(X, y)
     trained = time.perf_counter()
     labels = model.predict_topk(new, 5)[0]
     asked = time.perf_counter()
@@ -180,6 +181,7 @@ def child(name: str, data: str, threads: int, seed: int) -> dict[str, float]:
     X, y, new, truth = load(data)
     runs = {
         "mlkit": run_mlkit,
+        "mlkit-one": lambda *a: run_mlkit(*a, n_trees=1),
         "mlkit-flat": lambda *a: run_mlkit(*a, tree="flat"),
         "napkinxc": run_napkinxc,
         "napkinxc-parabel": lambda *a: run_napkinxc(
@@ -259,57 +261,10 @@ def race_cooccurrence(threads: list[int]) -> None:
         )
 
 
-def race_homer(names: list[str]) -> None:
-    """HOMER against binary relevance and label powerset: micro and macro F1, 5 x 2 cross-validation."""
-    from sklearn.base import clone
-    from sklearn.metrics import f1_score
-    from sklearn.multiclass import OneVsRestClassifier
-    from sklearn.svm import LinearSVC
-
-    from mlkit.trees import HOMERClassifier
-
-    for name in names:
-        with np.load(Path(os.environ["MLKIT_DATA"]) / f"{name}.npz", allow_pickle=False) as a:
-            y = sparse.csr_matrix((np.ones(a["Y_indices"].size, int), a["Y_indices"], a["Y_indptr"]), a["Y_shape"])
-            X = (
-                sparse.csr_matrix((a["X_data"], a["X_indices"], a["X_indptr"]), a["X_shape"])
-                if "X_data" in a.files
-                else a["X"]
-            )
-        y = y.toarray()
-        for weight in (None, "balanced"):
-            base = OneVsRestClassifier(LinearSVC(class_weight=weight, max_iter=200))
-            results: dict[str, list[tuple[float, float]]] = {"BR": [], "HOMER": [], "HOMER leaf 1": [], "LP": []}
-            for repeat in range(5):
-                half = np.random.default_rng(repeat).permutation(len(y)) % 2 == 0
-                for train in (half, ~half):
-                    sets, codes = np.unique(y[train], axis=0, return_inverse=True)
-                    models = {
-                        "BR": clone(base),
-                        "HOMER": HOMERClassifier(base, max_leaf=8, random_state=repeat),
-                        "HOMER leaf 1": HOMERClassifier(base, max_leaf=1, random_state=repeat),
-                    }
-                    for label, model in models.items():
-                        found = model.fit(X[train], y[train]).predict(X[~train])
-                        results[label].append(scores_of(f1_score, y[~train], found))
-                    powerset = LinearSVC(class_weight=weight, max_iter=200).fit(X[train], codes.ravel())
-                    results["LP"].append(scores_of(f1_score, y[~train], sets[powerset.predict(X[~train])]))
-            print(f"  {name:10s} class_weight={weight!s:9s}", end="")
-            for label, values in results.items():
-                mean, spread = np.mean(values, axis=0), np.std(values, axis=0, ddof=1)
-                print(f"  {label} {mean[0]:.3f}±{spread[0]:.3f}/{mean[1]:.3f}±{spread[1]:.3f}", end="")
-            print(flush=True)
-
-
-def scores_of(f1_score: Any, truth: Any, found: Any) -> tuple[float, float]:
-    micro, macro = (float(f1_score(truth, found, average=average, zero_division=0)) for average in ("micro", "macro"))
-    return micro, macro
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--child", nargs=4)
-    parser.add_argument("--only", nargs="*", default=["cooccurrence", "bibtex", "delicious", "zipf", "homer"])
+    parser.add_argument("--only", nargs="*", default=["cooccurrence", "bibtex", "delicious"])
     parser.add_argument("--learners", nargs="*", default=list(LEARNERS))
     parser.add_argument("--threads", nargs="*", type=int, default=[1, 2])
     parser.add_argument("--seeds", type=int, default=3)
@@ -324,13 +279,6 @@ def main() -> None:
     for race in options.only:
         if race == "cooccurrence":
             race_cooccurrence(options.threads)
-        elif race == "homer":
-            print("\nmicro/macro F1, mean and spread of 5 x 2 cross-validation, LinearSVC")
-            race_homer(["emotions", "yeast", "scene", "birds", "medical", "enron"])
-        elif race == "zipf":
-            for n_labels in (2_000, 20_000, 200_000):
-                for threads in options.threads:
-                    race_learners(f"zipf:{n_labels // 2}:50000:{n_labels}", threads, pythons, ["mlkit"], 1)
         else:
             for threads in options.threads:
                 race_learners(race, threads, pythons, options.learners, options.seeds)

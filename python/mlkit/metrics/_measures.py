@@ -29,16 +29,19 @@ class RowMeasure:
     n_defined: int
     undefined: float = float("nan")  # value where the denominator is 0
 
-    def value(self, weights: Floats) -> float:
-        total = float(np.sum(weights * self.denominator))
-        return float(np.sum(weights * self.numerator)) / total if total else self.undefined
-
-    def influence(self, weights: Floats) -> Floats:
-        """How far each row moves the value."""
-        total = float(np.sum(weights * self.denominator))
+    def settle(self, weights: Floats | None) -> tuple[float, Floats]:
+        """The value, and how far each row moves it."""
+        numerator, denominator = self.numerator, self.denominator
+        if weights is not None:
+            numerator, denominator = weights * numerator, weights * denominator
+        total = float(denominator.sum())
         if not total:
-            return np.full(weights.size, np.nan)
-        return weights * (self.numerator - self.value(weights) * self.denominator) / total
+            return self.undefined, np.full(numerator.size, np.nan)
+        value = float(numerator.sum()) / total
+        influence = denominator * -value
+        influence += numerator
+        influence /= total
+        return value, influence
 
 
 @dataclass(frozen=True)

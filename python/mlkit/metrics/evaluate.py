@@ -181,13 +181,12 @@ def evaluate(
     if cells is not None:
         ranks, top = rank_rows(cells, ks=ks, propensities=propensities)
         rows += rank_measures(ranks, top, ks, truth.shape[1], propensities is not None)
-    of_rows = np.ones(truth.shape[0]) if weights is None else weights.values
+    own = None if weights is None else weights.values
     for measure in rows:
-        found.add(measure.key, measure.value(of_rows), measure.influence(of_rows), measure.n_defined)
+        found.add(measure.key, *measure.settle(own), measure.n_defined)
     if n_boot:
         found.boot = n_boot, random_state
         boot_ids = np.arange(truth.shape[0], dtype=np.int64) if ids is None else ids
-        own = None if weights is None else weights.values
         found.add_replicates(row_replicates(rows, own, boot_ids, random_state, n_boot, n_threads))
         defined = defined_labels(label_counts, absent_labels)
         found.add_replicates(

@@ -68,11 +68,13 @@ class BalancedSplitter {
         touch(items, n);
         make_room(k);
         cluster_.assign(static_cast<std::size_t>(n), -1);
-        choose_first_centres(items, n, k, random, team);
+        Lookout lookout(team);
+        choose_first_centres(items, n, k, random, team, lookout);
         bool is_seeded = true;
         Index iteration = 0;
         while (iteration < max_iter_) {
             ++iteration;
+            lookout.look(0);
             score(items, n, k, team);
             std::vector<std::int32_t> next = k == 2 ? halves(n) : fill(n, k, random);
             if (is_seeded)
@@ -117,7 +119,8 @@ class BalancedSplitter {
 
     /// k distinct items, each chosen with a probability that grows with its distance (1 - cosine) from those chosen
     /// before (Arthur, Vassilvitskii, "k-means++", SODA 2007): equal items are hardly ever chosen together.
-    void choose_first_centres(const std::int32_t* items, Index n, Index k, Random& random, const Team& team) {
+    void choose_first_centres(const std::int32_t* items, Index n, Index k, Random& random, const Team& team,
+                              Lookout& lookout) {
         std::vector<double> distance(static_cast<std::size_t>(n), 2.0);
         std::vector<std::uint8_t> is_chosen(static_cast<std::size_t>(n), 0);
         Index last = random.below(static_cast<std::uint32_t>(n));
@@ -126,6 +129,7 @@ class BalancedSplitter {
             is_chosen[static_cast<std::size_t>(last)] = 1;
             centres_[static_cast<std::size_t>(c)].add(centre, 1);
             if (c + 1 == k) return;
+            lookout.look(0);
             std::vector<double>& direction = directions_[0];
             add_scaled(1.0, centre, direction.data());
             for_each_range(n, 1024, team, [&](Index begin, Index end, int) {
