@@ -157,6 +157,23 @@ def test_influences_are_derivatives(hidden, storage):
         assert plain._found.influences[key][3] == pytest.approx(by_hand[key], abs=1e-6), key
 
 
+@pytest.mark.parametrize("storage", [np.asarray, as_csr])
+def test_rows_of_weight_0_move_nothing_and_are_moved_by_nothing(storage):
+    """Also where they alone hold the positives of a score."""
+    rng = np.random.default_rng(0)
+    truth = (rng.random((90, 4)) < 0.3).astype(np.int8)
+    score = np.where(rng.random(truth.shape) < 0.3, 0, rng.random(truth.shape).round(2))
+    weight = rng.random(90) * (rng.random(90) < 0.6)
+    keep = weight > 0
+    whole = mlkit.evaluate(storage(truth), storage(score), sample_weight=weight)
+    part = mlkit.evaluate(storage(truth[keep]), storage(score[keep]), sample_weight=weight[keep])
+    assert "roc_auc_macro" in part._found.influences
+    for key, influence in part._found.influences.items():
+        assert whole[key].value == pytest.approx(part[key].value, abs=1e-12)
+        np.testing.assert_allclose(whole._found.influences[key][keep], influence, atol=1e-9, err_msg=key)
+        assert not whole._found.influences[key][~keep].any()
+
+
 def rng_mask(shape):
     return np.random.default_rng(8).random(shape) < 0.3
 
