@@ -109,7 +109,8 @@ TEST(eight_models_at_once_are_those_one_at_a_time) {
         alone.solve(x, norms.data(), problems, 1U << l, Random(4, 0), look);
         CHECK(std::abs(alone.bias(l) - together.bias(l)) < 1e-7);
         for (Index f = 0; f < x.n_features; ++f) CHECK(std::abs(alone.weight(f, l) - together.weight(f, l)) < 1e-7);
-        for (Index f = 0; f < x.n_features; ++f) CHECK_EQUAL(alone.weight(f, (l + 1) % lanes::width), 0.0);
+        for (Index f = 0; f < x.n_features; ++f)
+            CHECK_EQUAL(alone.weight(f, static_cast<int>((l + 1) % lanes::width)), 0.0);
     }
 }
 

@@ -31,7 +31,8 @@ def test_a_build_without_openmp_gives_the_same_bits(threads, checkout, tmp_path,
 
     target = tmp_path / "without-openmp"
     options = ["-Ccmake.define.MLKIT_OPENMP=OFF", f"-Ccmake.define.MLKIT_STD_THREADS={int(threads != 'serial')}"]
-    options += ["-Ccmake.build-type=Debug"]  # quickly built, and bits do not depend on it either
+    # quickly built, and bits do not depend on it either
+    options += ["-Ccmake.build-type=Debug", "-Ccmake.define.CMAKE_CXX_FLAGS_DEBUG=-O0"]
     run(sys.executable, "-m", "pip", "install", "--no-deps", "--target", target, *options, checkout)
     without = run_python(CALL, env={"PYTHONPATH": str(target)})
     assert without.split() == [threads, expected]
