@@ -141,9 +141,27 @@ class SearchedTable:
     def region(self, i: int, threshold: Any, *context: Any) -> LabelSetRegion:
         as_sum: tuple[Any, ...] | None = self.form.as_sum(self.probs[i], threshold)
         if as_sum is not None:
-            differences, best = as_sum
-            return LabelSetRegion(differences, best, int(threshold), 0, *context)
+            return SummedRegion(self, i, *as_sum, int(threshold), *context)
         return SearchedRegion(self, i, threshold, *context)
+
+    def score_set(self, row: NDArray[np.bool_]) -> Any:
+        """Score of a label set of the only row."""
+        from mlkit.labels.reading import as_label_matrix
+
+        return self.score_sets(as_label_matrix(row[None]), 1)[0].item()
+
+
+class SummedRegion(LabelSetRegion):
+    """A region whose sets score as a sum over labels; sets outside of it may score more."""
+
+    def __init__(
+        self, table: SearchedTable, i: int, differences: NDArray[np.int64], best: int, threshold: int, *context: Any
+    ) -> None:
+        super().__init__(differences, best, threshold, 0, *context)
+        self._table = table.take(np.array([i]))
+
+    def _score(self, row: NDArray[np.bool_]) -> Any:
+        return self._table.score_set(row)
 
 
 class SearchedRegion(LabelSetRegion):
@@ -186,9 +204,7 @@ class SearchedRegion(LabelSetRegion):
         return np.array([self._threshold], self._table.form.dtype)
 
     def _score(self, row: NDArray[np.bool_]) -> Any:
-        from mlkit.labels.reading import as_label_matrix
-
-        return self._table.score_sets(as_label_matrix(row[None]), 1)[0].item()
+        return self._table.score_set(row)
 
     def _batches(self, order: str, size: int = 64) -> Any:
         uniforms = None if self._uniform is None else np.asarray(self._uniform)
