@@ -15,20 +15,23 @@ from sklearn.utils import check_random_state
 from mlkit import _core
 from mlkit._threads import resolve_threads
 from mlkit._validation.cells import Cells
+from mlkit._validation.frames import frame_names
 from mlkit._validation.pairs import check_groups
 from mlkit._validation.params import check_choice, check_flag, check_number, described
 from mlkit.conformal._flips import flip_table, own_units
 from mlkit.conformal._inputs import ConformalWarning, check_known, check_probs
+from mlkit.conformal._models import come_back, out_of_fold, probabilities_of, remembered
 from mlkit.conformal._pairs import PairForm
 from mlkit.conformal._quadratic import QuadraticForm, fit_form
 from mlkit.conformal._ranks import RankTable, snapped
 from mlkit.conformal._searched import SearchedTable, score_cells
 from mlkit.conformal.regions import RegionArray
 from mlkit.conformal.scores import LEARNED, Mahalanobis, PairUnseen, Separable, resolve_score
+from mlkit.labels.matrix import LabelMatrix
 from mlkit.labels.reading import as_label_matrix
 
 _OPEN = {"open_low": True, "open_high": True}
-_MOST_REMEMBERED = 1000  # training examples, to tell them when they come back as calibration examples
+_OF_CALIBRATION = ("calibration_scores_", "n_calibration_", "n_labels_", "label_names_", "_ranks", "_score")
 
 
 class LabelPowersetConformalClassifier(BaseEstimator):  # type: ignore[misc]
@@ -144,7 +147,7 @@ class LabelPowersetConformalClassifier(BaseEstimator):  # type: ignore[misc]
         return resolve_score(self.score)
 
     def fit(self, X: Any, y: Any) -> LabelPowersetConformalClassifier:
-        """Fit a clone of the estimator, unless ``prefit``.
+        """Fit a clone of the estimator, unless ``prefit``; a calibration from before is forgotten.
 
         Parameters
         ----------
@@ -157,31 +160,23 @@ class LabelPowersetConformalClassifier(BaseEstimator):  # type: ignore[misc]
         self : LabelPowersetConformalClassifier
         """
         score = self._check()
+        self._forget_calibration()
+        self._fit_names = y.label_names if isinstance(y, LabelMatrix) else frame_names("y", y)
         if self.estimator is not None:
             self.estimator_ = self.estimator if self.prefit else clone(self.estimator).fit(X, y)
         if isinstance(score, PairUnseen):
             self.form_: Any = PairForm(as_label_matrix(y), score)
         if isinstance(score, Mahalanobis):
-            if self.estimator is not None and not self.prefit and score.errors == "oof":
-                from sklearn.model_selection import cross_val_predict
-
-                self.fit_proba(cross_val_predict(self.estimator, X, y, cv=5, method="predict_proba"), y)
-            else:
-                self.fit_proba(self._probabilities(X), y)
+            is_new = self.estimator is not None and not self.prefit and score.errors == "oof"
+            self.fit_proba(out_of_fold(self.estimator, X, y) if is_new else self._probabilities(X), y)
         if self.estimator is not None and not self.prefit:
-            self._remember_training(X, y, score)
+            self._training_marks = remembered(X)
         return self
 
-    def _remember_training(self, X: Any, y: Any, score: Any) -> None:
-        """Keep the scores of some training examples."""
-        from sklearn.utils import _safe_indexing
-        from sklearn.utils.validation import _num_samples
-
-        n = _num_samples(X)
-        rows = np.unique(np.linspace(0, n - 1, min(n, _MOST_REMEMBERED)).astype(np.int64))
-        probs = self._probabilities(_safe_indexing(X, rows))
-        cells = self._cells(probs, _safe_indexing(y, rows), unknown_policy="marginal")
-        self._training_scores = np.unique(_rounded(self._scores_of(cells, score)))
+    def _forget_calibration(self) -> None:
+        """Scores of calibration examples mean nothing under a new model or covariance."""
+        for name in _OF_CALIBRATION:
+            self.__dict__.pop(name, None)
 
     def fit_proba(self, pred_probs: Any, y: Any) -> LabelPowersetConformalClassifier:
         """Fit what a score learns: the covariance of errors (``"mahalanobis"``), pairs of labels (``"pair_unseen"``).
@@ -199,8 +194,10 @@ class LabelPowersetConformalClassifier(BaseEstimator):  # type: ignore[misc]
         self : LabelPowersetConformalClassifier
         """
         score = self._check()
+        self._forget_calibration()
         if isinstance(score, LEARNED):
             cells = self._cells(pred_probs, y, unknown_policy="error")
+            self._fit_names = cells.label_names
             if isinstance(score, PairUnseen):
                 self.form_ = PairForm(cells.labels, score)
             else:
@@ -222,10 +219,10 @@ class LabelPowersetConformalClassifier(BaseEstimator):  # type: ignore[misc]
         if self.estimator is None:
             return X
         if self.prefit:
-            return self.estimator.predict_proba(X)
+            return probabilities_of(self.estimator, X)
         if not hasattr(self, "estimator_"):
             raise NotFittedError("estimator: expected a fitted estimator, got prefit=False and no fit (call fit first)")
-        return self.estimator_.predict_proba(X)
+        return probabilities_of(self.estimator_, X)
 
     def conformalize(self, X: Any, y: Any, *, groups: Any = None) -> LabelPowersetConformalClassifier:
         """Calibrate with examples that the estimator has not seen.
@@ -250,7 +247,15 @@ class LabelPowersetConformalClassifier(BaseEstimator):  # type: ignore[misc]
             If there are too few examples for the level, all scores are equal, or the examples are those that ``fit``
             has trained the estimator on.
         """
-        return self._conformalize(self._probabilities(X), y, groups)
+        self._conformalize(self._probabilities(X), y, groups)
+        if self.estimator is not None and come_back(getattr(self, "_training_marks", set()), X):
+            warnings.warn(
+                "X: expected calibration examples that the estimator was not trained on, got those given to fit "
+                "(regions are too small for new examples)",
+                ConformalWarning,
+                stacklevel=2,
+            )
+        return self
 
     def conformalize_proba(self, pred_probs: Any, y: Any, *, groups: Any = None) -> LabelPowersetConformalClassifier:
         """Calibrate with the probabilities of examples that the model has not seen.
@@ -276,7 +281,8 @@ class LabelPowersetConformalClassifier(BaseEstimator):  # type: ignore[misc]
 
     def _conformalize(self, pred_probs: Any, y: Any, groups: Any) -> LabelPowersetConformalClassifier:
         score = self._check()
-        cells = self._cells(pred_probs, y, unknown_policy=self.unknown_policy)
+        names = getattr(self, "_fit_names", None)
+        cells = self._cells(pred_probs, y, unknown_policy=self.unknown_policy, label_names=names)
         numbers = check_groups(groups, cells.shape[0])
         if numbers is not None:
             drawn = check_random_state(self.random_state).permutation(numbers.size)
@@ -284,6 +290,7 @@ class LabelPowersetConformalClassifier(BaseEstimator):  # type: ignore[misc]
         self.calibration_scores_ = self._scores_of(cells, score)
         self.n_calibration_, self.n_labels_ = cells.shape
         self.label_names_ = cells.label_names
+        self._score = score
         self._ranks = RankTable(self.calibration_scores_)
         self._warn()
         return self
@@ -291,7 +298,8 @@ class LabelPowersetConformalClassifier(BaseEstimator):  # type: ignore[misc]
     def _warn_of_level(self, level: float, stacklevel: int) -> None:
         n, significance = self.n_calibration_, 1 - level
         if snapped(significance, n) < 1:
-            enough = math.ceil(1 / significance - 1e-9) - 1
+            enough = max(1, math.ceil(1 / significance) - 2)
+            enough += next(more for more in range(4) if snapped(significance, enough + more) >= 1)
             warnings.warn(
                 f"n_calibration: expected at least {enough} examples for confidence_level={level:g}, "
                 f"got {n} (regions hold every label set)",
@@ -302,14 +310,6 @@ class LabelPowersetConformalClassifier(BaseEstimator):  # type: ignore[misc]
     def _warn(self) -> None:
         n = self.n_calibration_
         self._warn_of_level(self.confidence_level, 5)
-        known = getattr(self, "_training_scores", np.zeros(0))
-        if known.size >= 20 and np.isin(known, _rounded(self.calibration_scores_)).mean() > 0.5:
-            warnings.warn(
-                "X: expected calibration examples that the estimator was not trained on, got scores that are those of "
-                "the examples given to fit (regions are too small for new examples)",
-                ConformalWarning,
-                stacklevel=4,
-            )
         if n > 1 and self._ranks.scores[0] == self._ranks.scores[-1]:
             warnings.warn(
                 f"y: expected scores that differ, got {n} equal ones (regions cover more than asked for; "
@@ -320,12 +320,17 @@ class LabelPowersetConformalClassifier(BaseEstimator):  # type: ignore[misc]
 
     # ---------------------------------------------------------------------------------------------------------- predict
 
-    def _check_calibrated(self) -> None:
+    def _check_calibrated(self) -> Any:
+        """The score of the calibration."""
         if not hasattr(self, "_ranks"):
             raise NotFittedError(
                 f"{type(self).__name__}: expected a calibrated classifier "
                 "(call conformalize or conformalize_proba first)"
             )
+        score = self._check()
+        if score != self._score:
+            raise ValueError(f"score: expected that of the calibration, {self._score}, got {score} (calibrate anew)")
+        return score
 
     def predict_region(self, X: Any, confidence_level: Any = None) -> Any:
         """Prediction regions of examples.
@@ -357,8 +362,7 @@ class LabelPowersetConformalClassifier(BaseEstimator):  # type: ignore[misc]
         -------
         RegionArray or list of RegionArray
         """
-        self._check_calibrated()
-        score = self._check()
+        score = self._check_calibrated()
         levels: Any = self.confidence_level if confidence_level is None else confidence_level
         many = isinstance(levels, (list, tuple, np.ndarray))
         checked = [check_number("confidence_level", x, 0, 1, **_OPEN) for x in (levels if many else [levels])]
@@ -420,8 +424,7 @@ class LabelPowersetConformalClassifier(BaseEstimator):  # type: ignore[misc]
         -------
         ndarray of shape (n_samples,), float64
         """
-        self._check_calibrated()
-        score = self._check()
+        score = self._check_calibrated()
         cells = self._cells(pred_probs, y, unknown_policy="error", label_names=self.label_names_)
         if cells.shape[1] != self.n_labels_:
             raise ValueError(
@@ -453,13 +456,6 @@ class LabelPowersetConformalClassifier(BaseEstimator):  # type: ignore[misc]
         if isinstance(score, Mahalanobis) and cells.labels.n_unknown:
             raise ValueError("y: expected known cells with the score 'mahalanobis' (it ties all labels together)")
         return score_cells(cells, self._form(score, cells.shape[1]))
-
-
-def _rounded(scores: NDArray[Any]) -> NDArray[np.float64]:
-    """To what another order of additions does not change."""
-    mantissa, exponent = np.frexp(scores.astype(np.float64))
-    rounded: NDArray[np.float64] = np.ldexp(np.round(mantissa * 2.0**30), exponent)
-    return rounded
 
 
 def _scores_of(cells: Cells, score: Any) -> NDArray[Any]:

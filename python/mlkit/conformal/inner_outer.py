@@ -12,8 +12,9 @@ from sklearn.exceptions import NotFittedError
 from mlkit import _core
 from mlkit._validation.params import check_choice, check_number
 from mlkit.conformal._inputs import check_known, check_probs
+from mlkit.conformal._models import probabilities_of
 from mlkit.conformal._ranks import snapped
-from mlkit.conformal._thresholded import SMALLEST, InnerOuterSets, sets_above
+from mlkit.conformal._thresholded import InnerOuterSets, sets_above
 
 
 class InnerOuterConformalClassifier(BaseEstimator):  # type: ignore[misc]
@@ -80,7 +81,7 @@ class InnerOuterConformalClassifier(BaseEstimator):  # type: ignore[misc]
         self.n_jobs = n_jobs
 
     def _probabilities(self, X: Any) -> Any:
-        return X if self.estimator is None else self.estimator.predict_proba(X)
+        return X if self.estimator is None else probabilities_of(self.estimator, X)
 
     def conformalize(self, X: Any, y: Any) -> InnerOuterConformalClassifier:
         """Calibrate with examples that the estimator has not seen.
@@ -156,5 +157,5 @@ class InnerOuterConformalClassifier(BaseEstimator):  # type: ignore[misc]
                 "(call conformalize or conformalize_proba first)"
             )
         probs = check_probs(pred_probs, self.n_labels_, self.label_names_, self.n_jobs, from_logits=self.from_logits)
-        above_inner = max(float(np.nextafter(self.inner_threshold_, np.inf)), SMALLEST)
+        above_inner = float(np.nextafter(self.inner_threshold_, np.inf))
         return InnerOuterSets(sets_above(probs, above_inner), sets_above(probs, self.outer_threshold_))
