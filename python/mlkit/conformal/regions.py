@@ -401,12 +401,13 @@ class RegionArray:
         for i, region in enumerate(self):
             if names is not None:
                 region._names = names
-            listed = region.top(max_sets)
-            columns["row"] += [i] * len(listed.sets)
-            columns["rank"] += range(len(listed.sets))
-            columns["labels"] += listed.sets
-            columns["p_value"] += listed.p_values.tolist()
-            columns["truncated"] += [listed.truncated] * len(listed.sets)
+            found = region._first(max_sets + 1)  # one more tells whether there are more
+            listed = found[:max_sets]
+            columns["row"] += [i] * len(listed)
+            columns["rank"] += range(len(listed))
+            columns["labels"] += [labels for labels, _ in listed]
+            columns["p_value"] += [p for _, p in listed]
+            columns["truncated"] += [len(found) > max_sets] * len(listed)
         return pd.DataFrame(columns)
 
     def by_level(self, y: Any = None, levels: Any = None, *, level: float = 0.95) -> pd.DataFrame:
