@@ -188,6 +188,19 @@ def test_one_example_of_each_group_counts():
         LabelPowersetConformalClassifier().conformalize_proba(PROBS, LABELS, groups=np.arange(39))
 
 
+@pytest.mark.parametrize(
+    ("groups", "error", "message"),
+    [
+        ([1, np.nan, *range(38)], ValueError, "groups: expected a group for each example, got none at row 1"),
+        (["a", None, *"b" * 38], ValueError, "groups: expected a group for each example, got none at row 1"),
+        (np.array([1, *"b" * 39], object), TypeError, "groups: expected values of one kind, got int and str"),
+    ],
+)
+def test_groups_are_judged(groups, error, message):
+    with pytest.raises(error, match=message):
+        LabelPowersetConformalClassifier().conformalize_proba(PROBS, LABELS, groups=groups)
+
+
 def test_groups_keep_the_promise_for_new_groups():
     rng = np.random.default_rng(0)
     covered = {True: [], False: []}
