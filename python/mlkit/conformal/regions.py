@@ -303,6 +303,7 @@ class RegionArray:
             n_labels=None if has_width or self.label_names is not None else self.shape[1],
             label_names=self.label_names,
             n_threads=self._threads,
+            argument="y",
         )
         if labels.shape != self.shape:
             raise ValueError(f"y: expected shape (n_samples, n_labels) = {self.shape}, got {labels.shape}")
