@@ -47,7 +47,7 @@ def out_of_fold(model: Any, X: Any, y: Any) -> Any:
     from sklearn.utils import _safe_indexing
     from sklearn.utils.validation import _num_samples
 
-    parts = []
+    parts, X = [], _with_rows(X)
     for train, test in KFold(5).split(np.zeros(_num_samples(X))):
         fold = clone(model).fit(_safe_indexing(X, train), _safe_indexing(y, train))
         parts.append(read_probabilities(probabilities_of(fold, _safe_indexing(X, test)), None, force=True))
@@ -65,12 +65,16 @@ def remembered(X: Any) -> set[bytes]:
 
     n = _num_samples(X)
     rows = np.unique(np.linspace(0, n - 1, min(n, _MOST_REMEMBERED)).astype(np.int64))
-    return set(_marks(_safe_indexing(X, rows)))
+    return set(_marks(_safe_indexing(_with_rows(X), rows)))
 
 
 def come_back(marks: set[bytes], X: Any) -> bool:
     """Whether most of the marked examples are among others."""
     return len(marks) >= 20 and len(marks.intersection(_marks(X))) > len(marks) / 2
+
+
+def _with_rows(X: Any) -> Any:
+    return X.tocsr() if is_sparse(X) else X
 
 
 def _marks(X: Any) -> Iterator[bytes]:
