@@ -207,6 +207,12 @@ def test_infinite_scores_are_the_largest_and_the_smallest(name):
     same(CALLS[name](Y, order), CALLS[name](Y, finite))
 
 
+@pytest.mark.parametrize("name", [*RANKS, *CALIBRATION, *TOP, *SCORED, "evaluate"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_sparse_scores_without_an_entry_are_zeros(name, dtype):
+    same(CALLS[name](Y, sparse.csr_array(S.shape, dtype=dtype)), CALLS[name](Y, np.zeros(S.shape, dtype)))
+
+
 @pytest.mark.parametrize("name", CALIBRATION)
 @pytest.mark.parametrize("value", [np.inf, -3.2, 1.001])
 def test_calibration_is_of_probabilities(name, value):
