@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 
 import numpy as np
@@ -330,9 +331,9 @@ def test_propensities_are_judged():
 def warned(call, *arguments, **options):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        call(*arguments, **options)
+        call(*arguments, **options), (line := inspect.currentframe().f_lineno)
     assert all(w.category is UndefinedMetricWarning for w in caught)
-    assert all(w.filename == __file__ for w in caught)
+    assert all((w.filename, w.lineno) == (__file__, line) for w in caught)
     return [str(w.message) for w in caught]
 
 
@@ -348,6 +349,33 @@ def test_absent_labels_are_counted_once_and_named():
     assert warned(metrics.f1_score, y, p, zero_division=0) == []
     note = mlkit.evaluate(y, s)["f1_macro"].note
     assert note == "2 of 5 labels without a positive, left out"
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_call_warns_once(name):
+    y, s = np.column_stack([Y, np.zeros(4, int)]), np.column_stack([says(name), np.zeros(4)])
+    y[1] = -1
+    options = {"k": [1, 2]} if name in TOP or name in SCORED else {}
+    call = getattr(metrics, name) if name in metrics.__all__ else mlkit.evaluate
+    if name in SCORED:
+        options["inv_propensity"] = np.ones(4)
+    averages = {"precision_recall_fscore_support": ("samples", "macro"), "roc_auc_score": ("samples", "macro", "micro")}
+    averages |= dict.fromkeys(("f1_score", "fbeta_score"), ("samples", "macro_pr", "micro"))
+    for average in averages.get(name, (None,)):
+        more = {} if average is None else {"average": average}
+        texts = warned(call, y, s, **options, **more)
+        assert len(texts) <= 1
+        assert all(text.startswith(f"{name}: ") for text in texts)
+    if name == "classification_report":
+        assert "2 of 4 labels have no prediction" in texts[0]
+        assert "2 of 4 labels have no positive and" in texts[0]
+        assert "examples have no prediction" in texts[0]
+
+
+def test_groups_and_cut_offs_of_odd_kinds():
+    with pytest.raises(TypeError, match=r"^groups: expected numbers or texts, got objects that have no order"):
+        mlkit.evaluate(Y, S, groups=["a", None, "b", "a"])
+    assert metrics.precision_at_k(Y, S, np.array(2)) == metrics.precision_at_k(Y, S, 2)
 
 
 def test_labels_of_one_kind_are_listed():

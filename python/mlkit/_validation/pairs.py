@@ -335,7 +335,10 @@ def check_groups(groups: Any, n_rows: int) -> NDArray[np.int64] | None:
     array = read_array("groups", groups)
     if array.shape != (n_rows,):
         raise ValueError(f"groups: expected shape ({n_rows},), one for each example, got shape {array.shape}")
-    numbers: NDArray[np.int64] = np.unique(array, return_inverse=True)[1].astype(np.int64)
+    try:
+        numbers: NDArray[np.int64] = np.unique(array, return_inverse=True)[1].astype(np.int64)
+    except TypeError:
+        raise TypeError("groups: expected numbers or texts, got objects that have no order among them") from None
     return numbers
 
 

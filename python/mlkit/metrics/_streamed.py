@@ -214,7 +214,7 @@ class Streamed:
         if ROW_AREA in self.rows and absent_labels != "skip":
             n_of, n_known = (self.rows[key].moments[1] for key in (ROW_AREA, "accuracy"))
             if n_of != n_known:
-                found.estimates[ROW_AREA] = Estimate(*[float("nan")] * 4, self.rows[ROW_AREA].n_defined, "no interval")
+                found.add(ROW_AREA, float("nan"), None, self.rows[ROW_AREA].n_defined)
         if self.plan.n_boot:
             found.add_replicates({key: _ratios(parts) for key, parts in self.row_boot.items()})
             assert self.label_boot is not None
