@@ -274,6 +274,8 @@ WEIGHTS = [
     ([1, 1, np.nan, 1], "expected finite numbers >= 0, got nan at row 2"),
     ([1, 1, 1, np.inf], "expected finite numbers >= 0, got inf at row 3"),
     ([0, 0, 0, 0], "expected a weight above 0, got zeros alone"),
+    ([1e101] * 4, r"expected a largest weight from 1e-100 to 1e\+100, got 1e\+101 \(divide all of them"),
+    ([0, 1e-310, 0, 0], r"expected a largest weight from 1e-100 to 1e\+100, got 1e-310 \(divide all of them"),
     ([1, 1], r"expected shape \(4,\), one for each example, got shape \(2,\)"),
 ]
 
@@ -283,6 +285,16 @@ WEIGHTS = [
 def test_weights_are_judged(name, weights, message):
     with pytest.raises(ValueError, match=f"^sample_weight: {message}"):
         CALLS[name](Y, says(name), sample_weight=weights)
+
+
+@pytest.mark.parametrize("scale", [1e-100, 1e-20, 1e99])
+@pytest.mark.parametrize("name", ["mcc_score", "roc_auc_score", "average_precision_score", "evaluate", "f1_score"])
+def test_the_scale_of_weights_does_not_matter(name, scale):
+    weights = np.array([1.0, 3.0, 2.0, 1.0])
+    a, b = CALLS[name](Y, says(name), sample_weight=weights), CALLS[name](Y, says(name), sample_weight=scale * weights)
+    if name == "evaluate":
+        a, b = (r.to_frame()[["value", "low", "high", "se"]].to_numpy() for r in (a, b))
+    np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-15)
 
 
 def test_small_weights_of_many_rows_are_not_lost():

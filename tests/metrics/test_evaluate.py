@@ -106,6 +106,18 @@ def test_given_predictions_are_measured_like_a_threshold():
     assert table["support"].tolist() == truth.sum(axis=0).tolist()
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_a_threshold_is_compared_as_numpy_compares(dtype):
+    score = np.repeat(np.array([0.1, 0.3, 0.7, 0.9], dtype)[:, None], 4, axis=1)
+    truth = np.eye(4, dtype=int)
+    for cut in (0.1, 0.7, np.float64(0.7), np.full(4, 0.3), np.array([0.1, 0.3, 0.7, 0.9])):
+        expected = mlkit.evaluate(truth, y_pred=score >= cut)["f1_micro"].value
+        assert mlkit.evaluate(truth, score, threshold=cut)["f1_micro"].value == expected
+        for metrics_wanted in (None, ["f1_micro"]):
+            state = metrics.MetricState(4, metrics=metrics_wanted, threshold=cut)
+            assert state.update(truth, score).compute()["f1_micro"].value == expected
+
+
 def bits(report):
     frame = report.to_frame().drop(columns="note").to_numpy(float)
     return frame.tobytes() + report.per_label.to_numpy(float).tobytes()
