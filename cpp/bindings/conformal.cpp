@@ -233,15 +233,32 @@ void register_subsets(py::module_& m) {
 void register_risk(py::module_& m) {
     py::enum_<Risk>(m, "Risk").value("fnr", Risk::fnr).value("miscoverage", Risk::miscoverage).value("fp", Risk::fp);
     m.def(
-        "risk_steps",
+        "risk_jumps",
         [](const Labels& labels, const ScoreArrays& scores, Risk risk, int n_threads) {
             const Cells cells = cells_of(labels, scores);
-            RiskSteps steps = without_gil([&] { return risk_steps(cells, risk, team(n_threads)); });
+            RiskJumps jumps = without_gil([&] { return risk_jumps(cells, risk, team(n_threads)); });
+            return py::make_tuple(to_numpy(std::move(jumps.p)), to_numpy(std::move(jumps.examples)),
+                                  to_numpy(std::move(jumps.units)));
+        },
+        py::arg("labels"), py::arg("scores"), py::arg("risk"), py::arg("n_threads"));
+    m.def(
+        "risk_steps",
+        [](const Array<double>& p, const Array<std::int32_t>& examples, const Array<std::int64_t>& units) {
+            require(examples.size() == p.size() && units.size() == p.size(), "jumps: arrays disagree");
+            RiskSteps steps =
+                without_gil([&] { return risk_steps(p.data(), examples.data(), units.data(), p.size()); });
             return py::make_tuple(to_numpy(std::move(steps.thresholds)), to_numpy(std::move(steps.passed)),
                                   to_numpy(std::move(steps.ends)), to_numpy(std::move(steps.examples)),
                                   to_numpy(std::move(steps.units)));
         },
-        py::arg("labels"), py::arg("scores"), py::arg("risk"), py::arg("n_threads"));
+        py::arg("p").noconvert(), py::arg("examples").noconvert(), py::arg("units").noconvert());
+    m.def(
+        "where_exceeded",
+        [](const Array<double>& p, const Array<std::int64_t>& units, std::int64_t most) {
+            require(units.size() == p.size(), "jumps: arrays disagree");
+            return without_gil([&] { return where_exceeded(p.data(), units.data(), p.size(), most); });
+        },
+        py::arg("p").noconvert(), py::arg("units").noconvert(), py::arg("most"));
     m.def(
         "false_discoveries",
         [](const Labels& labels, const ScoreArrays& scores, const Array<double>& grid, int n_threads) {
