@@ -109,8 +109,9 @@ class MultiLabelRiskController(BaseEstimator):  # type: ignore[misc]
     -----
     Losses of ``"fnr"``, ``"miscoverage"`` and ``"fp"`` jump at observed probabilities only, so that sorting those gives
     the risk at every threshold without a grid: O(T log T) for T true labels. ``"crc"`` takes the largest threshold t
-    with (sum of losses + 1) / (n + 1) <= level, which O(T) selection finds; the curve is sorted when it is asked for. Losses are summed as whole multiples of 2^-40. ``"wsr"`` follows the
-    capital along its whole path and tests each threshold in turn: O(n) for each that is passed.
+    with (sum of losses + 1) / (n + 1) <= level, which a selection finds in O(T); the curve is sorted when asked for.
+    Losses are summed as whole multiples of 2^-40. ``"wsr"`` follows the capital along its whole path and tests each
+    threshold in turn: O(n) for each that is passed.
 
     References
     ----------
@@ -437,9 +438,7 @@ class _Steps:
         if not self.grows:
             examples, units = examples[::-1].copy(), units[::-1].copy()
             ends = ends[-1:] - np.append(0, ends[:-1])[::-1] if m else ends
-        n_jumps = _core.conformal.certified_groups(
-            examples, units, ends, self.n, level, log_inverse_delta, n_threads
-        )
+        n_jumps = _core.conformal.certified_groups(examples, units, ends, self.n, level, log_inverse_delta, n_threads)
         if n_jumps < 0:
             return (0.0 if self.grows else np.inf), False
         n_groups = int(np.searchsorted(ends, n_jumps, side="right")) if n_jumps else 0
