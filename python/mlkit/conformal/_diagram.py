@@ -44,8 +44,8 @@ class Diagram:
         nodes = _core.conformal.threshold_bdd(costs, budget, NODE_CAP)
         if nodes is None:
             raise ValueError(
-                f"region: expected a decision diagram of at most {NODE_CAP} nodes, got more with {costs.size} "
-                "undecided labels (a lower confidence_level decides more; size() and sets() work for any region)"
+                f"region: expected a decision diagram of at most {NODE_CAP} nodes and 4000 undecided labels, got more "
+                f"with {costs.size} labels (a lower confidence_level decides more; size() and sets() work for any region)"
             )
         root, level, without, with_, words = nodes
         counts = [int.from_bytes(row.tobytes(), "little") for row in words]

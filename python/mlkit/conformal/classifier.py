@@ -57,7 +57,7 @@ class LabelPowersetConformalClassifier(WrapsEstimator):
         Break ties by chance, for coverage that is exact instead of at least ``confidence_level``.
     allow_empty : bool, default=True
         Whether a region may hold no set (for an example unlike the calibration examples); if not, the best set is
-        added.
+        added, with those that score the same.
     unknown_policy : {"error", "marginal"}, default="error"
         Unknown calibration labels: refuse them, or score the known labels alone. The guarantee then holds only for
         examples whose labels are unknown in the same way; for fully labelled ones regions are too small.

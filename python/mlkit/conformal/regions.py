@@ -209,8 +209,8 @@ class RegionArray:
     def flip_pvalues(self) -> Any:
         """Largest p-value of any label set that contradicts the best set in this label: float64 (n, L).
 
-        A label is decided at significance e if and only if its value here is at most e, so that 1 minus it is a
-        confidence which is valid for all labels of an example together. For sparse probabilities only the labels that
+        A label is decided at significance e if and only if its value here is at most e (and the region is not empty),
+        so that 1 minus it is a confidence which is valid for all labels of an example together. For sparse probabilities only the labels that
         these store are answered.
         """
         values = self._flips.flip_p_values(self._ranks, self._uniforms, self._threads)
@@ -272,8 +272,8 @@ class RegionArray:
         Parameters
         ----------
         exact : bool, default=False
-            Try harder to count exactly: decision diagrams of up to a million nodes (some 100 MB and a second for each
-            region that needs them) instead of 1024.
+            Count exactly: always for up to 56 undecided labels (some seconds and 400 MB for a region of more than
+            2^40 sets), beyond that by decision diagrams of up to a million nodes and going through up to 2^28 sets.
 
         Returns
         -------
@@ -367,7 +367,7 @@ class RegionArray:
         Notes
         -----
         S needs no label set: by exchanging sums it is (2^L + sum over calibration scores a of the number of sets that
-        score at most a) / (n + 1), whether or not p-values are smoothed for the regions.
+        score at most a) / (n + 1). P-values are not smoothed here, also where those of the regions are.
 
         References
         ----------
