@@ -45,7 +45,8 @@ class Diagram:
         if nodes is None:
             raise ValueError(
                 f"region: expected a decision diagram of at most {NODE_CAP} nodes and 4000 undecided labels, got more "
-                f"with {costs.size} labels (a lower confidence_level decides more; size() and sets() work for any region)"
+                f"with {costs.size} undecided labels (a lower confidence_level decides more; size() and sets() work "
+                "for any region)"
             )
         root, level, without, with_, words = nodes
         counts = [int.from_bytes(row.tobytes(), "little") for row in words]

@@ -210,8 +210,8 @@ class RegionArray:
         """Largest p-value of any label set that contradicts the best set in this label: float64 (n, L).
 
         A label is decided at significance e if and only if its value here is at most e (and the region is not empty),
-        so that 1 minus it is a confidence which is valid for all labels of an example together. For sparse probabilities only the labels that
-        these store are answered.
+        so that 1 minus it is a confidence which is valid for all labels of an example together. For sparse
+        probabilities only the labels that these store are answered.
         """
         values = self._flips.flip_p_values(self._ranks, self._uniforms, self._threads)
         if self._flips.indptr is None:
