@@ -205,12 +205,27 @@ class SearchedRegion(LabelSetRegion):
             n_seen += scores.size
             if n_seen < most:
                 return
-            if n_seen > MOST_LISTED:
-                raise ValueError(
-                    f"region: expected at most {MOST_LISTED} label sets to list with {self._table.form.name!r}, got "
-                    "more (a lower confidence_level holds fewer; size() bounds their number)"
-                )
+            self._check_listable(n_seen)
             size = 7 * n_seen
+
+    def _check_listable(self, n_sets: int) -> None:
+        if n_sets > MOST_LISTED:
+            raise ValueError(
+                f"region: expected at most {MOST_LISTED} label sets to list with {self._table.form.name!r}, got "
+                "more (a lower confidence_level holds fewer; size() bounds their number)"
+            )
+
+    def _row_for(self, weights: NDArray[Any]) -> NDArray[np.bool_]:
+        least: tuple[Any, float] | None = None
+        best = self._best_row
+        for rows, p_values in self._batches("dfs"):
+            totals = rows.astype(weights.dtype) @ weights
+            ties = np.flatnonzero(totals == totals.min())
+            at = int(ties[np.argmax(p_values[ties])])
+            found = (totals[at], -float(p_values[at]))
+            if least is None or found < least:
+                least, best = found, rows[at]
+        return best
 
     def size(self, *, node_cap: int = 1_000_000) -> SizeBound:
         nodes = min(node_cap, 4096)

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import validate_data
 
 from mlkit import _core
 from mlkit._validation.cells import Cells
@@ -19,6 +19,7 @@ from mlkit.conformal._bounds import UNIT, loss_p_values
 from mlkit.conformal._inputs import check_known, check_probs
 from mlkit.conformal._sequences import certified_thresholds, holm
 from mlkit.conformal._thresholded import SMALLEST, InnerOuterSets, sets_above
+from mlkit.conformal._wrapped import PredictsLabelSets
 
 RISKS = ("fnr", "fdr", "miscoverage", "fp")
 METHODS = ("crc", "rcps", "ltt")
@@ -49,7 +50,7 @@ class RiskCurve(NamedTuple):
     risks: NDArray[np.float64]
 
 
-class MultiLabelRiskController(BaseEstimator):  # type: ignore[misc]
+class MultiLabelRiskController(PredictsLabelSets):
     """Label sets {labels with p >= t}, t chosen so that a risk stays below a level.
 
     Parameters
@@ -226,6 +227,21 @@ class MultiLabelRiskController(BaseEstimator):  # type: ignore[misc]
 
     # -------------------------------------------------------------------------------------------------------- calibrate
 
+    def fit(self, X: Any, y: Any) -> MultiLabelRiskController:
+        """:meth:`calibrate` under scikit-learn's name: thresholds are fitted, for a model that is fitted already.
+
+        Parameters
+        ----------
+        X : array-like
+            Calibration examples, which the model has not seen.
+        y : labels of shape (n_samples, n_labels)
+
+        Returns
+        -------
+        self : MultiLabelRiskController
+        """
+        return self.calibrate(X, y)
+
     def calibrate(self, X: Any, y: Any) -> MultiLabelRiskController:
         """Choose thresholds with examples that the model has not seen.
 
@@ -238,7 +254,15 @@ class MultiLabelRiskController(BaseEstimator):  # type: ignore[misc]
         -------
         self : MultiLabelRiskController
         """
-        return self.calibrate_proba(X if self.predict_function is None else self.predict_function(X), y)
+        return self.calibrate_proba(self._probabilities(X, reset=True), y)
+
+    def _probabilities(self, X: Any, *, reset: bool) -> Any:
+        """What the function makes of examples as wide as those of calibration."""
+        if self.predict_function is None:
+            return X
+        if len(getattr(X, "shape", ())) == 2:
+            validate_data(self, X, reset=reset, skip_check_array=True)
+        return self.predict_function(X)
 
     def calibrate_proba(self, pred_probs: Any, y: Any) -> MultiLabelRiskController:
         """Choose thresholds with the probabilities of examples that the model has not seen.
@@ -345,7 +369,7 @@ class MultiLabelRiskController(BaseEstimator):  # type: ignore[misc]
             Or, for sparse probabilities, a csr_array, or a list of one for each level; with ``params="inner_outer"``
             :class:`InnerOuterSets` of either.
         """
-        return self.predict_proba_sets(X if self.predict_function is None else self.predict_function(X))
+        return self.predict_proba_sets(self._probabilities(X, reset=False))
 
     def predict_proba_sets(self, pred_probs: Any) -> Any:
         """Label sets from probabilities.
