@@ -87,13 +87,17 @@ def test_rcps_equals_trying_every_threshold(bound, risk, level):
         check(rc, risk, probs, passed)
 
 
+def sorted_steps(cells):
+    return _core.conformal.risk_steps(*_core.conformal.risk_jumps(*cells.core, _core.conformal.Risk.fnr, 2))
+
+
 @pytest.mark.parametrize("decimals", [None, 2, 0])
 def test_jumps_are_sorted_and_ties_stay_in_order(decimals):
     probs, labels = drawn(0, n=3000, n_labels=6, decimals=decimals)
     labels[:] = 1
     probs[0, 0] = -0.0
     cells = check_cells(labels, probs)
-    thresholds, passed, ends, examples, units = _core.conformal.risk_steps(*cells.core, _core.conformal.Risk.fnr, 2)
+    thresholds, passed, ends, examples, units = sorted_steps(cells)
     jumps = np.sort(probs, axis=1).ravel()
     order = np.argsort(jumps, kind="stable")
     assert (np.repeat(thresholds[:-1], np.diff(ends, prepend=0)) == jumps[order]).all()
@@ -108,7 +112,7 @@ def test_probabilities_that_differ_in_their_last_bits_are_sorted():
     probs = 0.5 + rng.integers(0, 1000, (2000, 3)) * 2.0**-52
     probs[::7] = rng.random((286, 3))
     cells = check_cells(np.ones(probs.shape, int), probs)
-    thresholds, *_ = _core.conformal.risk_steps(*cells.core, _core.conformal.Risk.fnr, 1)
+    thresholds, *_ = sorted_steps(cells)
     assert thresholds[:-1].tolist() == np.unique(probs).tolist()
 
 

@@ -124,7 +124,7 @@ class SearchedTable:
 
     def sizes(self, thresholds: NDArray[Any], exact: bool, n_threads: int) -> Bounds:
         most, nodes = (1 << 30, 1_000_000) if exact else (1 << 20, 4096)
-        bounds: Bounds = self.form.core.sizes(self._scores, thresholds, most, nodes, n_threads)
+        bounds: Bounds = self.form.core.sizes(self._scores, thresholds, exact, most, nodes, n_threads)
         return bounds
 
     def score_sets(self, labels: LabelMatrix, n_threads: int) -> NDArray[Any]:
@@ -253,7 +253,7 @@ class SearchedRegion(LabelSetRegion):
 
     def size(self, *, node_cap: int = 1_000_000) -> SizeBound:
         nodes = min(node_cap, 4096)
-        return size_bound(self._search.sizes(self._table._scores, self._thresholds, node_cap, nodes, 1))
+        return size_bound(self._search.sizes(self._table._scores, self._thresholds, False, node_cap, nodes, 1))
 
     def _words(self, bit: NDArray[np.uint64], max_sets: int) -> NDArray[np.uint64]:
         positions = np.arange(min(max_sets, MOST_LISTED))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mlkit import _core
 from mlkit._validation.params import check_choice, check_integer, described, shorten, suggest
-from mlkit.conformal._diagram import Diagram
+from mlkit.conformal._diagram import NODE_CAP, Diagram
 from mlkit.conformal._optimum import most_gain, whole_weights
 from mlkit.conformal._ranked import RankedSets
 from mlkit.conformal._ranks import RankTable
@@ -366,13 +366,14 @@ class LabelSetRegion(RankedSets):
 
     # ------------------------------------------------------------------------------------------------------------- size
 
-    def size(self, *, node_cap: int = 1_000_000) -> SizeBound:
-        """Bound the number of sets; exact unless too many labels are undecided.
+    def size(self, *, node_cap: int = NODE_CAP) -> SizeBound:
+        """Bound the number of sets; exact for up to 56 undecided labels, and beyond unless the region is too large.
 
         Parameters
         ----------
         node_cap : int, default=1000000
-            Nodes of the decision diagram beyond which bounds have to do.
+            Nodes of the decision diagram beyond which bounds have to do. Below the default nothing else is tried that
+            takes long (up to seconds and 400 MB) either.
 
         Returns
         -------
@@ -389,9 +390,8 @@ class LabelSetRegion(RankedSets):
             0,
             self._one,
         )
-        return size_bound(
-            _core.conformal.count_rows(flips, np.array([self._threshold], np.int64), node_cap, 1 << 14, 1)
-        )
+        thresholds = np.array([self._threshold], np.int64)
+        return size_bound(_core.conformal.count_rows(flips, thresholds, node_cap >= NODE_CAP, node_cap, 1 << 14, 1))
 
     def count(self) -> int:
         """Count the sets.

@@ -272,8 +272,8 @@ class RegionArray(LevelViews):
         Parameters
         ----------
         exact : bool, default=False
-            Try harder to count exactly: decision diagrams of up to a million nodes (some 100 MB and a second for each
-            region that needs them) instead of 1024.
+            Count exactly: always for up to 56 undecided labels (some seconds and 400 MB for a region of more than
+            2^40 sets), beyond that by decision diagrams of up to a million nodes and going through up to 2^28 sets.
 
         Returns
         -------

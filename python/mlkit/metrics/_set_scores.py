@@ -16,11 +16,11 @@ from mlkit.metrics._averages import (
     Floats,
     average_labels,
     check_average,
+    empty_rows_text,
     listed,
     mark_absent,
     mean,
-    warn_empty_rows,
-    warn_undefined,
+    tell_once,
 )
 from mlkit.metrics._counts import Counts
 
@@ -93,11 +93,14 @@ def fbeta_of(
     )
     counts = counts_for(pair, average)
     if average == "macro_pr":
-        p = averaged(name, _counts.precision, "prediction", counts, pair, "macro", undefined, warn, absent_labels)
-        r = averaged(name, _counts.recall, "positive", counts, pair, "macro", undefined, warn, absent_labels)
+        of = (counts, pair, "macro", undefined, warn, absent_labels)
+        told: list[str] = []
+        p = averaged(name, _counts.precision, "prediction", *of, told)
+        r = averaged(name, _counts.recall, "positive", *of, told)
+        tell_once(name, told)
         if beta == 0 or np.isinf(beta):
             return r if beta else p
-        return (1 + beta**2) * p * r / (beta**2 * p + r) if p + r > 0 else undefined
+        return undefined if p + r == 0 else (1 + beta**2) * p * r / (beta**2 * p + r)
 
     def ratio(c: Counts, value: float) -> Floats:
         return _counts.fbeta(c, beta, value)
@@ -116,28 +119,37 @@ def averaged(
     undefined: float,
     warn: bool,
     absent_labels: str,
+    told: list[str] | None = None,
 ) -> Any:
-    """A ratio averaged; ``counts`` are those of rows for "samples" and of labels otherwise."""
+    """A ratio averaged; ``counts`` are those of rows for "samples" and of labels otherwise.
+
+    What there is to warn of goes into ``told``, for the caller to say all of it at once.
+    """
+    own: list[str] = [] if told is None else told
     counts_used = counts.total if average == "micro" else counts
     values = ratio(counts_used, undefined)
     if warn and counts_used.known.any():
-        _warn_of_zeros(name, ratio(counts_used, np.nan), empty, counts_used, pair, average)
+        own += _zeros_text(ratio(counts_used, np.nan), empty, counts_used, pair, average)
+    known = counts.known > 0
+    if average == "samples":
+        own += empty_rows_text(int((~known).sum()))
+    if told is None:
+        tell_once(name, own)
     if average == "micro":
         return float(values[0])
     if average == "samples":
-        known = counts.known > 0
-        warn_empty_rows(int((~known).sum()), name, stacklevel=5)
         return mean(values[known], None if pair.weights is None else pair.weights.values[known])
     if average is None:
         return mark_absent(values, counts.positive, absent_labels)
     return average_labels(values, average, counts.positive, absent_labels)
 
 
-def _warn_of_zeros(name: str, values: Floats, empty: str, counts: Counts, pair: Pair, average: str | None) -> None:
+def _zeros_text(values: Floats, empty: str, counts: Counts, pair: Pair, average: str | None) -> list[str]:
+    """What of it has no value and counts as 0, if anything."""
     zeros = np.isnan(values) & (counts.known > 0 if average == "samples" else True)
     n = int(zeros.sum())
     if not n:
-        return
+        return []
     if average == "micro":
         where = f"there is no {empty}; the score is set to 0"
     elif average == "samples":
@@ -145,4 +157,4 @@ def _warn_of_zeros(name: str, values: Floats, empty: str, counts: Counts, pair: 
     else:
         names = listed(zeros, pair.truth.label_names)
         where = f"{n} of {zeros.size} labels have no {empty} and count as 0 ({names})"
-    warn_undefined(f"{name}: {where}; zero_division= says otherwise", stacklevel=5)
+    return [f"{where}; zero_division= says otherwise"]
