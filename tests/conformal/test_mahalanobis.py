@@ -62,6 +62,18 @@ def test_regions_equal_brute_force(kind):
             shared.compare(first.at(float(level)), expected, labels[n:])
 
 
+def test_a_set_that_scores_exactly_the_threshold_is_found():
+    clf, probs, labels = calibrated(9, 199, 12)
+    regions = clf.predict_region_proba(probs[:199])  # those of the calibration itself: tau is the score of one of them
+    for k in range(1, 200):
+        part = regions.at(1 - k / 200)
+        [i] = np.flatnonzero(clf.calibration_scores_ == part._thresholds[0])
+        region, truth = part[int(i)], tuple(np.flatnonzero(labels[i]).tolist())
+        assert truth in region
+        assert region.count() == region.size().lower == len(listed := list(region))
+        assert truth == listed[-1]  # the last by p-value
+
+
 def test_the_form_is_the_inverse_covariance():
     probs, labels = dependent(6, 300, 0)
     errors = np.abs(labels - probs)
