@@ -67,7 +67,7 @@ def warn_empty_rows(n_empty: int, name: str, stacklevel: int = 3) -> None:
     """Say how many examples have no known cell."""
     if n_empty:
         which = "1 example has" if n_empty == 1 else f"{n_empty} examples have"
-        warn_undefined(f"{name}: {which} no known cell and is left out of the mean", stacklevel + 1)
+        warn_undefined(f"{name}: {which} no known cell and is left out of the mean", stacklevel)
 
 
 def listed(which: NDArray[np.bool_], names: Sequence[str] | None) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from mlkit._validation.params import check_choice, check_number
 from mlkit.metrics import _counts
 from mlkit.metrics._averages import ABSENT
-from mlkit.metrics._set_scores import Ratio, averaged, counts_for, fbeta_of, judge, score_of
+from mlkit.metrics._set_scores import averaged, counts_for, fbeta_of, judge, score_of
 
 
 def fbeta_score(
@@ -180,7 +180,7 @@ def precision_score(
     array([1.    , 0.6667])
     """
     return score_of(
-        "precision_score", _counts.precision, 'prediction',
+        "precision_score", _counts.precision,
         y_true, y_pred, labels, average, sample_weight, zero_division, unknown, absent_labels, n_jobs,
     )  # fmt: skip
 
@@ -228,7 +228,7 @@ def recall_score(
     array([0.5, 1. ])
     """
     return score_of(
-        "recall_score", _counts.recall, 'positive',
+        "recall_score", _counts.recall,
         y_true, y_pred, labels, average, sample_weight, zero_division, unknown, absent_labels, n_jobs,
     )  # fmt: skip
 
@@ -276,7 +276,7 @@ def jaccard_score(
     array([0.5   , 0.6667])
     """
     return score_of(
-        "jaccard_score", _counts.jaccard, 'positive or prediction',
+        "jaccard_score", _counts.jaccard,
         y_true, y_pred, labels, average, sample_weight, zero_division, unknown, absent_labels, n_jobs,
     )  # fmt: skip
 
@@ -324,15 +324,9 @@ def precision_recall_fscore_support(
     beta = check_number("beta", beta, 0)
     pair, undefined, warn = judge(y_true, y_pred, labels, average, sample_weight, zero_division, unknown, n_jobs)
     check_choice("absent_labels", absent_labels, ABSENT)
-    counts = counts_for(pair, average)
-    name = "precision_recall_fscore_support"
-    ratios: list[tuple[str, Ratio]] = [
-        ("prediction", _counts.precision),
-        ("positive", _counts.recall),
-        ("positive or prediction", lambda c, u: _counts.fbeta(c, beta, u)),
-    ]
-    values = [
-        averaged(name, ratio, empty, counts, pair, average, undefined, warn, absent_labels) for empty, ratio in ratios
-    ]
-    support = None if average is not None else _counts.as_counts(counts.positive, pair)
-    return values[0], values[1], values[2], support
+    name, counts = "precision_recall_fscore_support", counts_for(pair, average)
+    of = (counts, pair, average, undefined, warn, absent_labels)
+    p, r = averaged(name, _counts.precision, *of), averaged(name, _counts.recall, *of)
+    f = averaged(name, _counts.fbeta(beta), *of)
+    support = None if average is not None or counts is None else _counts.as_counts(counts.positive, pair)
+    return p, r, f, support
