@@ -1,3 +1,4 @@
+#include "mlkit/metrics/coverage.hpp"
 #include "mlkit/metrics/plain_csr.hpp"
 #include "mlkit/metrics/plain_rows.hpp"
 #include "mlkit/metrics/row_ratios.hpp"
@@ -147,6 +148,15 @@ py::object plain_ratios(const PlainArrays& truth, const PlainArrays& predicted, 
 }  // namespace
 
 void register_metric_pairs(py::module_& m) {
+    m.def(
+        "cover_rows",
+        [](const Labels& labels, const ScoreArrays& scores, int n_threads) {
+            Array<double> out({labels.view.n_rows, static_cast<Index>(n_cover_columns)});
+            double* to = out.mutable_data();
+            without_gil([&] { cover_rows(cells_of(labels, scores), team(n_threads), to); });
+            return out;
+        },
+        py::arg("labels"), py::arg("scores"), py::arg("n_threads"));
     m.def("count_plain_labels", &label_table, py::arg("truth"), py::arg("predicted"), py::arg("n_rows"),
           py::arg("n_labels"), py::arg("by_label"), py::arg("n_threads"));
     m.def("count_plain_rows", &row_table, py::arg("truth"), py::arg("predicted"), py::arg("n_rows"),
