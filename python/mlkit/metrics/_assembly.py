@@ -40,10 +40,12 @@ def add_plain_means(found: Findings, counts: Counts, absent_labels: str) -> None
     """Means over labels that have no interval."""
     defined, note = defined_labels(counts, absent_labels), absent_note(counts, absent_labels)
     for name, values in {
-        "specificity_macro": _counts.specificity(counts, np.nan),
+        "specificity_macro": _counts.specificity(counts),
         "balanced_accuracy_macro": _counts.balanced_accuracy(counts),
         "mcc_macro": _counts.mcc(counts),
     }.items():
+        if absent_labels == "nan" and (counts.positive == 0).any():
+            values = np.full(values.size, np.nan)
         keep = defined & ~np.isnan(values)
         found.add(name, float(values[keep].mean()) if keep.any() else float("nan"), None, int(keep.sum()), note)
 

@@ -17,6 +17,7 @@ from mlkit.metrics._counts import Counts
 from mlkit.metrics._ranks import RowRanks, TopRanks, discounts
 
 RATIOS = {"f1": _counts.f1, "precision": _counts.precision, "recall": _counts.recall, "jaccard": _counts.jaccard}
+ROW_AREA = "roc_auc_samples"  # rows without both kinds of cells are left out, or make it NaN
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,9 @@ class LabelMeasure:
 
     def value(self, counts: Counts, defined: NDArray[np.bool_]) -> float:
         shares = self.shares(counts, defined)
-        return float(np.sum(shares * ratio(self.name, counts))) if shares.any() else float("nan")
+        if shares.any():
+            return float(np.sum(shares * ratio(self.name, counts)))
+        return 0.0 if defined.any() else float("nan")  # labels that count, but none has a positive to weigh it by
 
     def coefficients(self, counts: Counts, defined: NDArray[np.bool_]) -> Floats:
         """(n_labels, 3): what a hit, a predicted and a positive cell of each label add to the influence of its row."""
@@ -111,7 +114,7 @@ def rank_measures(rows: RowRanks, top: TopRanks, ks: list[int], n_labels: int, s
         return RowMeasure(key, values if n_known == one.size else np.where(known, values, 0.0), one, n_known)
 
     measures = [
-        RowMeasure("roc_auc_samples", np.where(both, rows.auc, 0.0), both.astype(np.float64), int(both.sum())),
+        RowMeasure(ROW_AREA, np.where(both, rows.auc, 0.0), both.astype(np.float64), int(both.sum())),
         mean("average_precision_samples", np.where(has_positive, rows.lrap, 0.0)),
         mean("lrap", rows.lrap),
         mean("coverage_error", rows.coverage),

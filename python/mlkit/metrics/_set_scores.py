@@ -17,11 +17,11 @@ from mlkit.metrics._averages import (
     Floats,
     average_labels,
     check_average,
+    empty_rows_text,
     listed,
     mark_absent,
     mean,
-    warn_empty_rows,
-    warn_undefined,
+    tell_once,
 )
 from mlkit.metrics._counts import Counts, Ratio
 
@@ -87,10 +87,12 @@ def fbeta_of(
         measure, counts = _counts.fbeta(beta), counts_for(pair, average)
         return averaged(name, measure, counts, pair, average, undefined, warn, absent_labels)
     of = (counts_for(pair, "macro"), pair, "macro", undefined, warn, absent_labels)
-    p, r = averaged(name, _counts.precision, *of), averaged(name, _counts.recall, *of)
+    told: list[str] = []
+    p, r = averaged(name, _counts.precision, *of, told), averaged(name, _counts.recall, *of, told)
+    tell_once(name, told)
     if beta == 0 or np.isinf(beta):
         return r if beta else p
-    return (1 + beta**2) * p * r / (beta**2 * p + r) if p + r > 0 else undefined
+    return undefined if p + r == 0 else (1 + beta**2) * p * r / (beta**2 * p + r)
 
 
 def counts_for(pair: Pair, average: str | None) -> Counts | None:
@@ -109,13 +111,23 @@ def averaged(
     undefined: float,
     warn: bool,
     absent_labels: str,
+    told: list[str] | None = None,
 ) -> Any:
-    """A measure averaged; what is undefined counts as so much, with a warning if asked."""
+    """A measure averaged; what is undefined counts as so much, with a warning if asked.
+
+    What there is to warn of goes into ``told``, for the caller to say all of it at once.
+    """
+    own: list[str] = [] if told is None else told
     if counts is None:
-        return _mean_of_rows(name, measure, pair, undefined, warn)
+        value = _mean_of_rows(measure, pair, undefined, warn, own)
+        if told is None:
+            tell_once(name, own)
+        return value
     values = measure(counts, undefined)
     if warn and isinstance(measure, Ratio) and counts.known.any():
-        _warn_of_zeros(name, np.isnan(measure(counts, np.nan)), measure.empty, pair, average)
+        own += _zeros_text(np.isnan(measure(counts, np.nan)), measure.empty, pair, average)
+    if told is None:
+        tell_once(name, own)
     if average == "micro":
         return float(values[0])
     if average is None:
@@ -123,7 +135,7 @@ def averaged(
     return average_labels(values, average, counts.positive, absent_labels)
 
 
-def _mean_of_rows(name: str, measure: Measure, pair: Pair, undefined: float, warn: bool) -> float:
+def _mean_of_rows(measure: Measure, pair: Pair, undefined: float, warn: bool, told: list[str]) -> float:
     n = pair.shape[0]
     if pair.weights is None and isinstance(measure, Ratio):
         total, n_known, n_zeros, _ = pair.sum_ratios(measure.table)
@@ -134,10 +146,10 @@ def _mean_of_rows(name: str, measure: Measure, pair: Pair, undefined: float, war
         weights = None if pair.weights is None else pair.weights.values[known]
         n_known, n_zeros = int(known.sum()), int(np.isnan(measure(rows, np.nan)[known]).sum())
         value = mean(measure(rows, undefined)[known], weights)
-    warn_empty_rows(n - n_known, name, stacklevel=6)
     if warn and n_zeros and isinstance(measure, Ratio):
         where = f"{n_zeros} of {n} examples have no {measure.empty} and count as 0"
-        warn_undefined(f"{name}: {where}; zero_division= says otherwise", stacklevel=5)
+        told.append(f"{where}; zero_division= says otherwise")
+    told += empty_rows_text(n - n_known)
     return value
 
 
@@ -148,13 +160,14 @@ def _mean_with(total: float, n: int, n_undefined: int, undefined: float) -> floa
     return (total + n_undefined * undefined) / (n + n_undefined) if n + n_undefined else float("nan")
 
 
-def _warn_of_zeros(name: str, zeros: NDArray[np.bool_], empty: str, pair: Pair, average: str | None) -> None:
+def _zeros_text(zeros: NDArray[np.bool_], empty: str, pair: Pair, average: str | None) -> list[str]:
+    """What of it has no value and counts as 0, if anything."""
     n = int(zeros.sum())
     if not n:
-        return
+        return []
     if average == "micro":
         where = f"there is no {empty}; the score is set to 0"
     else:
         names = listed(zeros, pair.truth.label_names)
         where = f"{n} of {zeros.size} labels have no {empty} and count as 0 ({names})"
-    warn_undefined(f"{name}: {where}; zero_division= says otherwise", stacklevel=5)
+    return [f"{where}; zero_division= says otherwise"]

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlkit._validation.pairs import check_pair
+from mlkit._validation.pairs import check_pair, check_zero_division
 from mlkit._validation.params import check_flag, check_integer, check_label_names
 from mlkit.metrics import _counts
-from mlkit.metrics._averages import AVERAGES, warn_empty_rows
-from mlkit.metrics.sets import precision_recall_fscore_support
+from mlkit.metrics._averages import AVERAGES, tell_once, warn_empty_rows
+from mlkit.metrics.sets import prf_of
 
 
 def hamming_loss(
@@ -226,15 +226,18 @@ def classification_report(
     if names is None:
         chosen = range(pair.shape[1]) if labels is None else labels
         names = tuple(str(j) for j in chosen)
-    options: dict[str, Any] = {"sample_weight": sample_weight, "zero_division": zero_division, "n_jobs": n_jobs}
+    undefined = check_zero_division(zero_division)
+    told: list[str] = []
 
     def scores(average: str | None) -> Any:
-        return precision_recall_fscore_support(pair.truth, pair.predicted, average=average, **options)
+        zero = 0.0 if undefined is None else undefined
+        return prf_of("classification_report", pair, 1.0, average, zero, undefined is None, "sklearn", told)
 
     p, r, f, support = scores(None)
     lines: list[tuple[str, tuple[Any, ...]]] = list(zip(names, zip(p, r, f, support)))
     n_labels = len(lines)
     lines += [(f"{average} avg", (*scores(average)[:3], np.sum(support))) for average in AVERAGES]
+    tell_once("classification_report", told)
     headers = ("precision", "recall", "f1-score", "support")
     if output_dict:
         return {name: dict(zip(headers, map(float, values))) for name, values in lines}
@@ -259,7 +262,7 @@ def _exact_share(
         known = rows.known > 0
         n_empty, total = int((~known).sum()), float(weights[known].sum())
         chosen = float(weights[known & ((rows.errors == 0) == right)].sum())
-    warn_empty_rows(n_empty, name, stacklevel=4)
+    warn_empty_rows(n_empty, name)
     if not normalize:
         return chosen
     return chosen / total if total else float("nan")

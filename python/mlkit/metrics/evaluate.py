@@ -32,6 +32,7 @@ from mlkit.metrics._assembly import (
 from mlkit.metrics._averages import ABSENT, Floats
 from mlkit.metrics._intervals import label_replicates, normal_intervals, row_replicates
 from mlkit.metrics._measures import (
+    ROW_AREA,
     Prediction,
     RowMeasure,
     label_measures,
@@ -74,7 +75,8 @@ def evaluate(
     y_pred : array-like, sparse matrix, DataFrame or list of lists of shape (n_samples, n_labels), optional
         Predicted labels; default: the scores that reach ``threshold``.
     threshold : float or array-like of shape (n_labels,), default=0.5
-        A label is predicted where its score is at least this.
+        A label is predicted where its score is at least this, as NumPy compares them: a plain number is rounded to the
+        type of the scores (0.7 reaches a float32 of 0.7), those of an array are not.
     k : int or sequence of int, default=(1, 3, 5)
         Cut-offs of the top-k metrics; those above the number of labels are left out.
     unknown : mask of shape (n_samples, n_labels), bool, optional
@@ -154,7 +156,7 @@ def evaluate(
             y_true, y_score, unknown=unknown, sample_weight=sample_weight, label_names=label_names, n_jobs=n_jobs
         )
         truth, weights = cells.truth, cells.weights
-        cut = check_threshold(threshold, truth.shape[1]) if y_pred is None else None
+        cut = check_threshold(threshold, truth.shape[1], cells.array.dtype) if y_pred is None else None
         predicted = None if y_pred is None else check_predicted(y_pred, truth, n_threads)
     elif y_pred is None:
         raise ValueError("y_score: expected scores, or predicted labels as y_pred, got neither")
@@ -183,7 +185,10 @@ def evaluate(
         rows += rank_measures(ranks, top, ks, truth.shape[1], propensities is not None)
     own = None if weights is None else weights.values
     for measure in rows:
-        found.add(measure.key, *measure.settle(own), measure.n_defined)
+        value, influence = measure.settle(own)
+        if measure.key == ROW_AREA and absent_labels != "skip" and _leaves_rows_out(measure, row_counts, own):
+            value = float("nan")
+        found.add(measure.key, value, influence, measure.n_defined)
     if n_boot:
         found.boot = n_boot, random_state
         boot_ids = np.arange(truth.shape[0], dtype=np.int64) if ids is None else ids
@@ -193,6 +198,11 @@ def evaluate(
             label_replicates(label_measures(), prediction, own, defined, boot_ids, random_state, n_boot)
         )
     return EvaluationReport(found, table, undefined_labels(label_counts), cells)
+
+
+def _leaves_rows_out(measure: RowMeasure, rows: _counts.Counts, weights: Floats | None) -> bool:
+    left_out = (rows.known > 0) & (measure.denominator == 0)
+    return bool((left_out if weights is None else left_out & (weights > 0)).any())
 
 
 def _add_label_measures(found: Findings, prediction: Prediction, counts: _counts.Counts, absent_labels: str) -> None:
@@ -240,14 +250,15 @@ def _add_areas(
         macro = float("nan")
     found.add("average_precision_macro", macro, rows[:, 1].copy(), int(averaged.sum()), "; ".join(notes), on_logit=True)
     support = np.where(both if absent_labels == "skip" else present, counts.positive, 0.0)
-    weighted = float(np.average(auc[support > 0], weights=support[support > 0])) if support.any() else float("nan")
+    nothing = float("nan") if absent_labels == "skip" else 0.0  # where there is no positive at all
+    weighted = float(np.average(auc[support > 0], weights=support[support > 0])) if support.any() else nothing
     found.add("roc_auc_weighted", weighted, None, int((support > 0).sum()), "no interval")
-    weighted = float(np.average(precision, weights=counts.positive)) if present.any() else float("nan")
+    weighted = float(np.average(precision, weights=counts.positive)) if present.any() else nothing
     found.add("average_precision_weighted", weighted, None, int(present.sum()), "no interval")
     pooled = pooled_areas(cells)
     n_cells = int(counts.known.sum()) if cells.weights is None else int((counts.known > 0).sum())
     found.add("roc_auc_micro", float(pooled.auc()[0]), None, n_cells, "no interval")
-    value = float(pooled.precision[0]) if present.any() else float("nan")
+    value = float(pooled.precision[0]) if present.any() else nothing
     found.add("average_precision_micro", value, None, n_cells, "no interval")
     _add_label_areas(
         found, table, {"roc_auc": auc, "average_precision": np.where(present, precision, np.nan)}, variances

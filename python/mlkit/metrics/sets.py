@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from mlkit._validation.pairs import Pair
 from mlkit._validation.params import check_choice, check_number
 from mlkit.metrics import _counts
-from mlkit.metrics._averages import ABSENT
+from mlkit.metrics._averages import ABSENT, tell_once
 from mlkit.metrics._set_scores import averaged, counts_for, fbeta_of, judge, score_of
 
 
@@ -324,9 +325,27 @@ def precision_recall_fscore_support(
     beta = check_number("beta", beta, 0)
     pair, undefined, warn = judge(y_true, y_pred, labels, average, sample_weight, zero_division, unknown, n_jobs)
     check_choice("absent_labels", absent_labels, ABSENT)
-    name, counts = "precision_recall_fscore_support", counts_for(pair, average)
-    of = (counts, pair, average, undefined, warn, absent_labels)
-    p, r = averaged(name, _counts.precision, *of), averaged(name, _counts.recall, *of)
-    f = averaged(name, _counts.fbeta(beta), *of)
+    told: list[str] = []
+    out = prf_of("precision_recall_fscore_support", pair, beta, average, undefined, warn, absent_labels, told)
+    tell_once("precision_recall_fscore_support", told)
+    return out
+
+
+def prf_of(
+    name: str,
+    pair: Pair,
+    beta: float,
+    average: str | None,
+    undefined: float,
+    warn: bool,
+    absent_labels: str,
+    told: list[str],
+) -> tuple[Any, Any, Any, Any]:
+    """Precision, recall, F and support of a judged pair."""
+    counts = counts_for(pair, average)
+    p, r, f = (
+        averaged(name, measure, counts, pair, average, undefined, warn, absent_labels, told)
+        for measure in (_counts.precision, _counts.recall, _counts.fbeta(beta))
+    )
     support = None if average is not None or counts is None else _counts.as_counts(counts.positive, pair)
     return p, r, f, support

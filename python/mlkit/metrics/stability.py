@@ -369,5 +369,5 @@ def _predicted(y_true: Any, model: Any, threshold: Any, unknown: Any, n_jobs: in
         pair = check_pair(y_true, model, unknown=unknown, n_jobs=n_jobs)
         return Prediction(pair.truth, pair.predicted, None, None, pair.n_threads)
     cells = check_scored(y_true, model, unknown=unknown, n_jobs=n_jobs)
-    cut = check_threshold(threshold, cells.shape[1])
+    cut = check_threshold(threshold, cells.shape[1], cells.array.dtype)
     return Prediction(cells.truth, None, cells, cut, cells.n_threads)
