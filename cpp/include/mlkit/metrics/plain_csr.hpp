@@ -73,10 +73,11 @@ bool for_each_plain_block(const PlainCsr<ColumnIndex>& truth, const PlainCsr<Col
 /// Calls visit(label, is_both) for the labels of row i, ascending, until one of the two has no more.
 template <class ColumnIndex, class Visit>
 void merge_plain(const PlainCsr<ColumnIndex>& truth, const PlainCsr<ColumnIndex>& predicted, Index i, Visit&& visit) {
-    auto t = static_cast<Index>(truth.indptr[i]), p = static_cast<Index>(predicted.indptr[i]);
-    const auto t_end = static_cast<Index>(truth.indptr[i + 1]), p_end = static_cast<Index>(predicted.indptr[i + 1]);
+    const ColumnIndex *t = truth.indices + truth.indptr[i], *t_end = truth.indices + truth.indptr[i + 1];
+    const ColumnIndex *p = predicted.indices + predicted.indptr[i],
+                      *p_end = predicted.indices + predicted.indptr[i + 1];
     while (t < t_end && p < p_end) {
-        const ColumnIndex a = truth.indices[t], b = predicted.indices[p];
+        const ColumnIndex a = *t, b = *p;
         visit(a, a == b);
         t += a <= b;
         p += b <= a;
@@ -100,8 +101,10 @@ bool count_plain_labels(const PlainCsr<ColumnIndex>& truth, const PlainCsr<Colum
         detail::for_each_plain_block(truth, predicted, n_rows, n_labels, team, [&](int thread, Index begin, Index end) {
             Mine& m = mine[static_cast<std::size_t>(thread)];
             if (!by_label) {
+                Index n_hits = 0;
                 for (Index i = begin; i < end; ++i)
-                    detail::merge_plain(truth, predicted, i, [&](ColumnIndex, bool is_both) { m.n_hits += is_both; });
+                    detail::merge_plain(truth, predicted, i, [&](ColumnIndex, bool is_both) { n_hits += is_both; });
+                m.n_hits += n_hits;
                 return;
             }
             if (m.hits.empty()) m.hits = m.predicted = m.positive = std::vector<std::int32_t>(labels.hits.size());
@@ -111,10 +114,10 @@ bool count_plain_labels(const PlainCsr<ColumnIndex>& truth, const PlainCsr<Colum
             };
             add(truth, m.positive);
             add(predicted, m.predicted);
+            std::int32_t* hits = m.hits.data();
             for (Index i = begin; i < end; ++i)
-                detail::merge_plain(truth, predicted, i, [&](ColumnIndex label, bool is_both) {
-                    m.hits[static_cast<std::size_t>(label)] += is_both;
-                });
+                detail::merge_plain(truth, predicted, i,
+                                    [hits](ColumnIndex label, bool is_both) { hits[label] += is_both; });
         });
     for (const Mine& m : mine) {
         if (!by_label) labels.hits[0] += m.n_hits;
@@ -143,11 +146,11 @@ bool count_plain_rows(const PlainCsr<ColumnIndex>& truth, const PlainCsr<ColumnI
             std::vector<RowCounts>& rows = mine[static_cast<std::size_t>(thread)];
             rows.clear();
             for (Index i = begin; i < end; ++i) {
-                RowCounts counts{0, static_cast<std::int32_t>(predicted.indptr[i + 1] - predicted.indptr[i]),
-                                 static_cast<std::int32_t>(truth.indptr[i + 1] - truth.indptr[i]),
-                                 static_cast<std::int32_t>(n_labels)};
-                detail::merge_plain(truth, predicted, i, [&](ColumnIndex, bool is_both) { counts.hits += is_both; });
-                rows.push_back(counts);
+                std::int32_t hits = 0;
+                detail::merge_plain(truth, predicted, i, [&](ColumnIndex, bool is_both) { hits += is_both; });
+                rows.push_back({hits, static_cast<std::int32_t>(predicted.indptr[i + 1] - predicted.indptr[i]),
+                                static_cast<std::int32_t>(truth.indptr[i + 1] - truth.indptr[i]),
+                                static_cast<std::int32_t>(n_labels)});
             }
             take(thread, begin, rows.data(), end - begin);
         });
