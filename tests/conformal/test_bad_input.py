@@ -289,6 +289,16 @@ def test_a_score_of_ones_own_wants_dense_probabilities():
         clf.predict_region_proba(sparse.csr_array(PROBS))
 
 
+def test_a_true_label_of_probability_0_has_a_finite_price():
+    probs = np.vstack([PROBS[:39], [[0.0, 1.0, 0.0]]])
+    labels = np.vstack([LABELS[:39], [[1, 1, 0]]])
+    clf = LabelPowersetConformalClassifier(score="log").conformalize_proba(probs, labels)
+    assert clf.calibration_scores_.max() == clf.calibration_scores_[39] == 64 * 2**40  # minus log of e^-64
+    [region] = clf.predict_region_proba([[0.0, 0.0, 0.0]], 0.97)
+    assert not region.is_trivial
+    assert set(region) == {(), (0,), (1,), (2,)}
+
+
 def test_equal_scores_warn():
     with pytest.warns(ConformalWarning, match="y: expected scores that differ, got 40 equal ones .*smoothing=True"):
         LabelPowersetConformalClassifier().conformalize_proba(np.full((40, 3), 0.5), LABELS)

@@ -17,7 +17,7 @@ from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils import check_array
+from sklearn.utils import check_array, get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from mlkit.conformal import (
@@ -141,6 +141,22 @@ def test_a_model_inside_is_fitted_for_inner_and_outer_sets_too(frames):
     assert ((inner <= Y.to_numpy()) & (Y.to_numpy() <= outer)).all(axis=1).mean() > 0.8
     with pytest.raises(ValueError, match="y: expected 0 or 1"):
         InnerOuterConformalClassifier().fit(np.ones((4, 2)) / 2, np.full((4, 2), 3))
+
+
+def test_a_model_of_another_library_needs_predict_proba_only(frames):
+    class Model:
+        def predict_proba(self, X):
+            return expit(np.asarray(X)[:, :3])
+
+    _, cal, (X, _) = frames
+    clf = LabelPowersetConformalClassifier(Model()).conformalize(*cal)
+    assert get_tags(clf).input_tags.sparse
+    assert (
+        clf.predict(X)
+        == LabelPowersetConformalClassifier()
+        .fit(expit(cal[0].to_numpy()[:, :3]), cal[1])
+        .predict(expit(X.to_numpy()[:, :3]))
+    ).all()
 
 
 def test_a_fitted_model_stays_fitted_in_a_clone_when_it_is_frozen(frames):

@@ -142,8 +142,30 @@ class SearchedTable:
         as_sum: tuple[Any, ...] | None = self.form.as_sum(self.probs[i], threshold)
         if as_sum is not None:
             differences, best = as_sum
-            return LabelSetRegion(differences, best, int(threshold), 0, *context)
+            return SummedRegion(self.take(np.array([i])), differences, best, int(threshold), 0, *context)
         return SearchedRegion(self, i, threshold, *context)
+
+
+def _score_of(table: SearchedTable, row: NDArray[np.bool_]) -> Any:
+    """Score of a label set of the table's only example."""
+    from mlkit.labels.reading import as_label_matrix
+
+    return table.score_sets(as_label_matrix(row[None]), 1)[0].item()
+
+
+class SummedRegion(LabelSetRegion):
+    """A region whose own sets score as a sum does; sets outside of it may not."""
+
+    def __init__(self, table: SearchedTable, *context: Any) -> None:
+        super().__init__(*context)
+        self._table = table
+
+    def _score(self, row: NDArray[np.bool_]) -> Any:
+        return _score_of(self._table, row)
+
+    @property
+    def _second_score(self) -> Any:
+        return self._table.second_best()[0].item()
 
 
 class SearchedRegion(LabelSetRegion):
@@ -175,6 +197,10 @@ class SearchedRegion(LabelSetRegion):
         best: NDArray[np.bool_] = self._table._best_sets[0]
         return best
 
+    @property
+    def _second_score(self) -> Any:
+        return self._table.second_best()[0].item()
+
     @cached_property
     def _free(self) -> NDArray[np.int64]:
         if self.is_empty:
@@ -186,9 +212,7 @@ class SearchedRegion(LabelSetRegion):
         return np.array([self._threshold], self._table.form.dtype)
 
     def _score(self, row: NDArray[np.bool_]) -> Any:
-        from mlkit.labels.reading import as_label_matrix
-
-        return self._table.score_sets(as_label_matrix(row[None]), 1)[0].item()
+        return _score_of(self._table, row)
 
     def _batches(self, order: str, size: int = 64) -> Any:
         uniforms = None if self._uniform is None else np.asarray(self._uniform)

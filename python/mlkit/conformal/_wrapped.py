@@ -29,7 +29,7 @@ class WrapsEstimator(PredictsLabelSets):
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        if self.estimator is not None:
+        if hasattr(self.estimator, "__sklearn_tags__"):  # a prefit model need not be one of scikit-learn's
             tags.input_tags = get_tags(self.estimator).input_tags
         return tags
 

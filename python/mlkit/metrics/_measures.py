@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlkit import _core
-from mlkit._validation.pairs import Scored
+from mlkit._validation.pairs import Pair, Scored
 from mlkit.labels.matrix import LabelMatrix
 from mlkit.metrics import _counts
 from mlkit.metrics._averages import Floats, divide
@@ -174,6 +174,11 @@ class Prediction:
         assert self.cells is not None
         assert self.cut is not None
         return _counts.both_counts_at(self.cells, self.cut)
+
+    def label_counts(self, weights: Any) -> Counts:
+        """Counts of each label, where the predicted labels are given."""
+        assert self.predicted is not None
+        return _counts.label_counts(Pair(self.truth, self.predicted, weights, self.n_threads))
 
     def weigh(self, units: NDArray[np.uint64]) -> NDArray[np.int64]:
         """(n_labels, 4, 2): sums of weights of hits, predicted, positive and known cells, as pairs of words."""

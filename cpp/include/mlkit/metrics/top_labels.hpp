@@ -50,8 +50,20 @@ class TopSelector {
     }
 
     template <class ValueOf, class Offer>
-    void visit_scores(const DenseRow& row, Index, bool, ValueOf&&, Offer&& offer) const {
-        for (Index j = 0; j < row.size; ++j) offer(static_cast<std::int32_t>(j), row.p[j]);
+    void visit_scores(const DenseRow& row, Index k, bool, ValueOf&&, Offer&& offer) const {
+        constexpr Index block = 64;
+        for (Index begin = 0; begin < row.size; begin += block) {
+            const Index end = std::min(begin + block, row.size);
+            if (static_cast<Index>(candidates_.size()) == k && !any_above(row.p, begin, end)) continue;
+            for (Index j = begin; j < end; ++j) offer(static_cast<std::int32_t>(j), row.p[j]);
+        }
+    }
+    /// Whether one of the scores is better than the worst candidate: most blocks have none.
+    bool any_above(const double* scores, Index begin, Index end) const {
+        const double least = candidates_.front().score;
+        int found = 0;
+        for (Index j = begin; j < end; ++j) found |= scores[j] > least;
+        return found != 0;
     }
     /// Stored scores, and in between the first k known labels that are not stored: more zeros than that cannot enter.
     template <class ValueOf, class Offer>
