@@ -42,3 +42,16 @@ def test_mahalanobis_regions_are_as_small_as_published(load_dataset, name, n_see
     assert (means["mahalanobis"] < means["norm"]).all()
     assert np.abs(means["mahalanobis"] - protocol.mahalanobis)[1:].max() <= 5
     assert min(f.coverage_p_value for f in found) > 1e-6
+
+
+@pytest.mark.slow
+def test_mahalanobis_regions_are_smaller_with_a_network_chosen_without_a_look_at_regions(load_dataset):
+    published = load_script("published_regions")
+    data, protocol = load_dataset("emotions"), published.PROTOCOLS["emotions"]
+    X, Y = np.asarray(data.X, np.float64), data.Y.toarray()
+    n_passes = published.passes_to_match(X, Y, protocol, 0)
+    found = published.measure(X, Y, protocol._replace(n_passes=n_passes))
+    print(n_passes, found)
+    assert (found.sizes["mahalanobis"] < found.sizes["norm"]).all()
+    assert (found.sizes["mahalanobis"] - protocol.mahalanobis)[1:].max() <= 5
+    assert found.coverage_p_value > 1e-6

@@ -94,7 +94,10 @@ def compare_one(region, e, n_labels):
     words = region.to_bitsets()
     assert sorted(words.tolist()) == sorted(sum(1 << k for k in labels) for labels, _ in by_p)
     assert {y for y in oracle.all_sets(n_labels) if np.flatnonzero(y).tolist() in region} == e.sets
+    some = list(oracle.all_sets(n_labels))[:: max(1, 2**n_labels // 11)]  # in the region or not
+    assert [region.p_value(np.flatnonzero(y).tolist()) for y in some] == [float(e.p[y]) for y in some]
     assert region.credibility == float(e.best_p)
+    assert region.confidence == 1 - float(e.second_p)
     assert as_tuple(region.certain, n_labels) == tuple(map(int, e.certain))
     assert as_tuple(region.excluded, n_labels) == tuple(map(int, e.excluded))
     assert len(region.certain) + len(region.excluded) + len(region.undecided) == n_labels

@@ -95,6 +95,32 @@ def test_labels_in_another_order_are_answered_in_that_order(data, score):
     assert plain.size()[0].tolist() == moved.size()[0].tolist()
 
 
+@pytest.mark.parametrize("score", ["mahalanobis", "pair_unseen"])
+def test_searched_labels_in_another_order_are_answered_in_that_order(score):
+    rng = np.random.default_rng(4)
+    probs = rng.beta(0.5, 0.9, (330, 10))
+    labels = (rng.random(probs.shape) < probs).astype(np.int8)
+    order = rng.permutation(10)
+    plain, moved = (
+        LabelPowersetConformalClassifier(score=score)
+        .fit_proba(p[:20], y[:20])
+        .conformalize_proba(p[20:300], y[20:300])
+        .predict_region_proba(p[300:])
+        for p, y in ((probs, labels), (probs[:, order], labels[:, order]))
+    )
+    assert (plain.certain[:, order] == moved.certain).all()
+    assert (plain.excluded[:, order] == moved.excluded).all()
+    assert (plain.flip_pvalues[:, order] == moved.flip_pvalues).all()
+    assert plain.size()[0].tolist() == moved.size()[0].tolist()
+    truth = labels[300:]
+    assert (plain.p_values(truth) == moved.p_values(truth[:, order])).all()
+    if score == "mahalanobis":  # errors do not change with the sides of labels
+        other = LabelPowersetConformalClassifier(score=score).fit_proba(1 - probs[:20], 1 - labels[:20])
+        other = other.conformalize_proba(1 - probs[20:300], 1 - labels[20:300]).predict_region_proba(1 - probs[300:])
+        assert (plain.certain == other.excluded).all()
+        assert plain.size()[0].tolist() == other.size()[0].tolist()
+
+
 @pytest.mark.parametrize("score", ["log", "l1", "l2", "linf"])
 def test_complements_have_complementary_regions(score):
     rng = np.random.default_rng(0)

@@ -124,7 +124,7 @@ class SearchedTable:
 
     def sizes(self, thresholds: NDArray[Any], exact: bool, n_threads: int) -> Bounds:
         most, nodes = (1 << 30, 1_000_000) if exact else (1 << 20, 4096)
-        bounds: Bounds = self.form.core.sizes(self._scores, thresholds, most, nodes, n_threads)
+        bounds: Bounds = self.form.core.sizes(self._scores, thresholds, exact, most, nodes, n_threads)
         return bounds
 
     def score_sets(self, labels: LabelMatrix, n_threads: int) -> NDArray[Any]:
@@ -142,8 +142,30 @@ class SearchedTable:
         as_sum: tuple[Any, ...] | None = self.form.as_sum(self.probs[i], threshold)
         if as_sum is not None:
             differences, best = as_sum
-            return LabelSetRegion(differences, best, int(threshold), 0, *context)
+            return SummedRegion(self.take(np.array([i])), differences, best, int(threshold), 0, *context)
         return SearchedRegion(self, i, threshold, *context)
+
+
+def _score_of(table: SearchedTable, row: NDArray[np.bool_]) -> Any:
+    """Score of a label set of the table's only example."""
+    from mlkit.labels.reading import as_label_matrix
+
+    return table.score_sets(as_label_matrix(row[None]), 1)[0].item()
+
+
+class SummedRegion(LabelSetRegion):
+    """A region whose own sets score as a sum does; sets outside of it may not."""
+
+    def __init__(self, table: SearchedTable, *context: Any) -> None:
+        super().__init__(*context)
+        self._table = table
+
+    def _score(self, row: NDArray[np.bool_]) -> Any:
+        return _score_of(self._table, row)
+
+    @property
+    def _second_score(self) -> Any:
+        return self._table.second_best()[0].item()
 
 
 class SearchedRegion(LabelSetRegion):
@@ -175,6 +197,10 @@ class SearchedRegion(LabelSetRegion):
         best: NDArray[np.bool_] = self._table._best_sets[0]
         return best
 
+    @property
+    def _second_score(self) -> Any:
+        return self._table.second_best()[0].item()
+
     @cached_property
     def _free(self) -> NDArray[np.int64]:
         if self.is_empty:
@@ -186,9 +212,7 @@ class SearchedRegion(LabelSetRegion):
         return np.array([self._threshold], self._table.form.dtype)
 
     def _score(self, row: NDArray[np.bool_]) -> Any:
-        from mlkit.labels.reading import as_label_matrix
-
-        return self._table.score_sets(as_label_matrix(row[None]), 1)[0].item()
+        return _score_of(self._table, row)
 
     def _batches(self, order: str, size: int = 64) -> Any:
         uniforms = None if self._uniform is None else np.asarray(self._uniform)
@@ -205,16 +229,31 @@ class SearchedRegion(LabelSetRegion):
             n_seen += scores.size
             if n_seen < most:
                 return
-            if n_seen > MOST_LISTED:
-                raise ValueError(
-                    f"region: expected at most {MOST_LISTED} label sets to list with {self._table.form.name!r}, got "
-                    "more (a lower confidence_level holds fewer; size() bounds their number)"
-                )
+            self._check_listable(n_seen)
             size = 7 * n_seen
+
+    def _check_listable(self, n_sets: int) -> None:
+        if n_sets > MOST_LISTED:
+            raise ValueError(
+                f"region: expected at most {MOST_LISTED} label sets to list with {self._table.form.name!r}, got "
+                "more (a lower confidence_level holds fewer; size() bounds their number)"
+            )
+
+    def _row_for(self, weights: NDArray[Any]) -> NDArray[np.bool_]:
+        least: tuple[Any, float] | None = None
+        best = self._best_row
+        for rows, p_values in self._batches("dfs"):
+            totals = rows.astype(weights.dtype) @ weights
+            ties = np.flatnonzero(totals == totals.min())
+            at = int(ties[np.argmax(p_values[ties])])
+            found = (totals[at], -float(p_values[at]))
+            if least is None or found < least:
+                least, best = found, rows[at]
+        return best
 
     def size(self, *, node_cap: int = 1_000_000) -> SizeBound:
         nodes = min(node_cap, 4096)
-        return size_bound(self._search.sizes(self._table._scores, self._thresholds, node_cap, nodes, 1))
+        return size_bound(self._search.sizes(self._table._scores, self._thresholds, False, node_cap, nodes, 1))
 
     def _words(self, bit: NDArray[np.uint64], max_sets: int) -> NDArray[np.uint64]:
         positions = np.arange(min(max_sets, MOST_LISTED))

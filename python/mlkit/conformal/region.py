@@ -6,54 +6,25 @@ import itertools
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlkit import _core
 from mlkit._validation.params import check_choice, check_integer, described, shorten, suggest
-from mlkit.conformal._diagram import Diagram
+from mlkit.conformal._diagram import NODE_CAP, Diagram
+from mlkit.conformal._optimum import most_gain, whole_weights
+from mlkit.conformal._ranked import RankedSets
 from mlkit.conformal._ranks import RankTable
 from mlkit.conformal._sizes import SizeBound, size_bound
-from mlkit.conformal._words import counted_sets, listed, short_number
+from mlkit.conformal._words import counted_sets, listed
+from mlkit.conformal.listings import SetList
 
 _BATCH = 1024
 
 
-class SetList(NamedTuple):
-    """The first label sets of a region by p-value, and what is left.
-
-    Attributes
-    ----------
-    sets : list of tuple
-        Each set's labels, by name where names are known.
-    p_values : ndarray of shape (len(sets),), float64
-        Descending.
-    truncated : bool
-        Whether the region holds more sets. A truncated list is no prediction set: it has no coverage guarantee.
-    next_p_value : float or None
-        P-value of the next set; None when there is none.
-    n_left : SizeBound
-        Bounds on the number of sets that are not listed.
-
-    Examples
-    --------
-    >>> from mlkit.conformal import LabelPowersetConformalClassifier
-    >>> clf = LabelPowersetConformalClassifier(score="l1", confidence_level=0.7)
-    >>> clf = clf.conformalize_proba([[0.9, 0.2], [0.6, 0.3], [0.8, 0.4]], [[0], [], [0]])
-    >>> clf.predict_region_proba([[0.7, 0.4]])[0].top(1).sets
-    [(0,)]
-    """
-
-    sets: list[tuple[Any, ...]]
-    p_values: NDArray[np.float64]
-    truncated: bool
-    next_p_value: float | None
-    n_left: SizeBound
-
-
-class LabelSetRegion:
+class LabelSetRegion(RankedSets):
     """All label sets of one example whose p-value exceeds the significance level.
 
     Comes from indexing a :class:`RegionArray`. Iterating yields the sets by descending p-value, lazily. Labels go in
@@ -69,6 +40,8 @@ class LabelSetRegion:
         The set with the largest p-value (in the region or not).
     credibility : float
         Its p-value.
+    confidence : float
+        1 minus the p-value of the second-best set.
     is_empty, is_trivial : bool
         Whether the region holds no set; whether it holds all of them because there are too few calibration examples.
 
@@ -178,6 +151,15 @@ class LabelSetRegion:
     def credibility(self) -> float:
         """P-value of the best set."""
         return self._p(self._best_score)
+
+    @property
+    def confidence(self) -> float:
+        """1 minus the p-value of the second-best set: the largest level at which at most one set is left."""
+        return 1 - self._p(self._second_score)
+
+    @property
+    def _second_score(self) -> Any:
+        return int(self._flipped.min())
 
     # ------------------------------------------------------------------------------------------------------ given sets
 
@@ -321,6 +303,9 @@ class LabelSetRegion:
 
     _most_words = 1 << 27
 
+    def _check_listable(self, n_sets: int) -> None:
+        """Any number of sets can be listed, one after the other."""
+
     def _words(self, bit: NDArray[np.uint64], max_sets: int) -> NDArray[np.uint64]:
         best = int(bit[self._best_row].sum())
         if self._one:  # every combination of free labels: none of them costs anything
@@ -330,15 +315,65 @@ class LabelSetRegion:
         words, n = _core.conformal.write_bits(costs, bit[self._free], budget, best, max_sets)
         return words[:n].copy() if n < words.size else words
 
+    def best_for(self, weights: Any) -> tuple[Any, ...]:
+        """Find the region's set of least total weight: what serves a purpose best among all that remain possible.
+
+        Parameters
+        ----------
+        weights : array-like of shape (n_labels,)
+            Of the labels, of either sign: what a set pays for holding each.
+
+        Returns
+        -------
+        tuple
+            Of sets with equal weights one with the largest p-value.
+
+        Raises
+        ------
+        ValueError
+            If the region is empty, or the search would be too long: more than 2^20 partial sets, or, for scores that
+            are searched, sets.
+
+        Notes
+        -----
+        Exact, sums of weights included. Other than ``best``, which is the most plausible set, whatever it weighs. A
+        knapsack problem: few partial sets decide it as a rule, even among hundreds of undecided labels; weights that
+        go with the plausibility of labels are the hard ones.
+
+        Examples
+        --------
+        >>> from mlkit.conformal import LabelPowersetConformalClassifier
+        >>> clf = LabelPowersetConformalClassifier(score="l1", confidence_level=0.7)
+        >>> clf = clf.conformalize_proba([[0.9, 0.2], [0.6, 0.3], [0.8, 0.4]], [[0], [], [0]])
+        >>> region = clf.predict_region_proba([[0.7, 0.4]])[0]
+        >>> region.best_for([1, -1])
+        (0, 1)
+        """
+        whole = whole_weights(weights, self.n_labels)
+        if self.is_empty:
+            raise ValueError("region: expected at least one set, got an empty region")
+        return self._named(np.flatnonzero(self._row_for(whole)))
+
+    def _row_for(self, weights: NDArray[Any]) -> NDArray[np.bool_]:
+        """The set of least weight, of whole numbers."""
+        saved = np.where(self._best_row, weights, -weights)[self._free]  # by turning a label round
+        gains = np.flatnonzero(saved > 0)
+        row: NDArray[np.bool_] = self._best_row.copy()
+        if gains.size:
+            costs = np.zeros(gains.size, np.int64) if self._one else self._costs[gains]
+            row[self._free[gains[most_gain(saved[gains], costs, self._budget)]]] ^= True
+        return row
+
     # ------------------------------------------------------------------------------------------------------------- size
 
-    def size(self, *, node_cap: int = 1_000_000) -> SizeBound:
-        """Bound the number of sets; exact unless too many labels are undecided.
+    def size(self, *, node_cap: int = NODE_CAP) -> SizeBound:
+        """Bound the number of sets; exact for up to 56 undecided labels, and beyond unless the region is too large.
 
         Parameters
         ----------
         node_cap : int, default=1000000
-            Nodes of the decision diagram beyond which bounds have to do.
+            Nodes of the decision diagram beyond which bounds have to do. Below the default nothing else is tried that
+            takes long (up to seconds and 400 MB) either.
 
         Returns
         -------
@@ -355,9 +390,8 @@ class LabelSetRegion:
             0,
             self._one,
         )
-        return size_bound(
-            _core.conformal.count_rows(flips, np.array([self._threshold], np.int64), node_cap, 1 << 14, 1)
-        )
+        thresholds = np.array([self._threshold], np.int64)
+        return size_bound(_core.conformal.count_rows(flips, thresholds, node_cap >= NODE_CAP, node_cap, 1 << 14, 1))
 
     def count(self) -> int:
         """Count the sets.
@@ -392,107 +426,6 @@ class LabelSetRegion:
         costs = np.zeros(order.size, np.int64) if self._one else self._costs[::-1].copy()
         return Diagram.build(costs, 0 if self._one else self._budget, order, self._best_row)
 
-    def to_bdd(self) -> dict[str, Any]:
-        """Return the region as a decision diagram.
-
-        Returns
-        -------
-        dict
-            ``root`` (a node), ``labels`` (the label that each level decides), ``level``, ``without`` and ``with`` (of
-            each node: its level, and where to go when the label keeps its best value and when not; -1: no set, -2:
-            every combination of the labels that are left), ``best`` (the best set).
-
-        Raises
-        ------
-        ValueError
-            If the region is empty or takes more than a million nodes.
-        """
-        d = self._diagram
-        return {
-            "root": d.root,
-            "labels": d.labels,
-            "level": d.level,
-            "without": d.without,
-            "with": d.with_,
-            "best": self._best_row,
-        }
-
-    def rank(self, labels: Iterable[Any]) -> int:
-        """Position of a label set in the region's own order (not that of p-values); the best set has position 0.
-
-        Parameters
-        ----------
-        labels : iterable of int or str
-
-        Returns
-        -------
-        int
-
-        Raises
-        ------
-        ValueError
-            If the set is not in the region, or the region has no decision diagram of at most a million nodes.
-        """
-        row = self._members(labels)
-        if self._score(row) > self._threshold:
-            raise ValueError(f"labels: expected a set of the region, got {shorten(list(labels))}")
-        position: int = self._diagram.rank(row)
-        return position
-
-    def unrank(self, position: int) -> tuple[Any, ...]:
-        """The label set at a position of :meth:`rank`'s order.
-
-        Parameters
-        ----------
-        position : int
-
-        Returns
-        -------
-        tuple
-        """
-        n = self._diagram.count
-        if isinstance(position, bool) or not isinstance(position, int) or not 0 <= position < n:
-            raise ValueError(f"position: expected an integer in [0, {short_number(n)}), got {shorten(position)}")
-        return self._named(np.flatnonzero(self._diagram.rows_at([position])[0]))
-
-    def sample(self, n_sets: int, random_state: Any = None) -> list[tuple[Any, ...]]:
-        """Draw label sets, each of the region's with equal probability, with replacement.
-
-        Parameters
-        ----------
-        n_sets : int
-        random_state : int, Generator or None
-
-        Returns
-        -------
-        list of tuple
-        """
-        rng = np.random.default_rng(random_state)
-        diagram = self._diagram
-        positions = [_random_below(diagram.count, rng) for _ in range(check_integer("n_sets", n_sets, low=0))]
-        return [self._named(np.flatnonzero(row)) for row in diagram.rows_at(positions)]
-
-    def inclusion_frequency(self) -> NDArray[np.float64]:
-        """Share of the region's sets that contain each label.
-
-        Returns
-        -------
-        ndarray of shape (n_labels,), float64
-        """
-        frequency: NDArray[np.float64] = self._diagram.inclusion_frequency()
-        return frequency
-
-    def cardinality_histogram(self) -> list[int]:
-        """Count the sets of 0, 1, 2, ... labels.
-
-        Returns
-        -------
-        list of int
-            Of length ``n_labels + 1``.
-        """
-        histogram: list[int] = self._diagram.cardinality_histogram()
-        return histogram
-
     def _summary(self) -> str:
         """Certain labels, how many are undecided, how many sets there are."""
         if self.is_empty:
@@ -509,12 +442,3 @@ class LabelSetRegion:
         from mlkit.conformal import _html
 
         return _html.region_html(self)
-
-
-def _random_below(n: int, rng: np.random.Generator) -> int:
-    """A whole number in [0, n), each with the same probability."""
-    n_bits = n.bit_length()
-    while True:
-        drawn = int.from_bytes(rng.bytes((n_bits + 7) // 8), "little") & ((1 << n_bits) - 1)
-        if drawn < n:
-            return drawn

@@ -13,10 +13,11 @@ from mlkit._threads import resolve_threads
 from mlkit._validation.params import check_flag, check_integer, check_label_names, check_number
 from mlkit.conformal import _criteria
 from mlkit.conformal._flips import FlipTable
-from mlkit.conformal._levels import LEVELS, by_level, check_levels
+from mlkit.conformal._levels import LevelViews
 from mlkit.conformal._ranks import RankTable
 from mlkit.conformal._searched import SearchedTable
 from mlkit.conformal._sizes import log10_of, whole_numbers
+from mlkit.conformal.listings import SetArray, list_sets
 from mlkit.conformal.region import LabelSetRegion
 from mlkit.labels.matrix import LabelMatrix
 from mlkit.labels.reading import read_labels
@@ -28,7 +29,7 @@ _LIMIT = "2GB"
 _SHOWN = 3  # regions that the text of an array spells out
 
 
-class RegionArray:
+class RegionArray(LevelViews):
     """Prediction regions of examples: for each, all label sets whose p-value exceeds ``1 - confidence_level``.
 
     Comes from :meth:`LabelPowersetConformalClassifier.predict_region`. Nothing is enumerated: a region is kept as what
@@ -271,8 +272,8 @@ class RegionArray:
         Parameters
         ----------
         exact : bool, default=False
-            Try harder to count exactly: decision diagrams of up to a million nodes (some 100 MB and a second for each
-            region that needs them) instead of 1024.
+            Count exactly: always for up to 56 undecided labels (some seconds and 400 MB for a region of more than
+            2^40 sets), beyond that by decision diagrams of up to a million nodes and going through up to 2^28 sets.
 
         Returns
         -------
@@ -302,6 +303,7 @@ class RegionArray:
             n_labels=None if has_width or self.label_names is not None else self.shape[1],
             label_names=self.label_names,
             n_threads=self._threads,
+            argument="y",
         )
         if labels.shape != self.shape:
             raise ValueError(f"y: expected shape (n_samples, n_labels) = {self.shape}, got {labels.shape}")
@@ -409,114 +411,52 @@ class RegionArray:
             columns["truncated"] += [listed.truncated] * len(listed.sets)
         return pd.DataFrame(columns)
 
-    def by_level(self, y: Any = None, levels: Any = None, *, level: float = 0.95) -> pd.DataFrame:
-        """Say for one confidence level after the other how much is decided, and how many true label sets are covered.
+    def to_numpy(self, max_sets: int | None = None, *, memory_limit: int | str | None = "2GB") -> SetArray:
+        """Write the label sets of all regions into one array, by descending p-value within each.
 
         Parameters
         ----------
-        y : labels of shape (n_samples, n_labels), optional
-            The true label sets.
-        levels : sequence of float in (0, 1), optional
-            Default: 0.50, 0.51, ..., 0.99.
-        level : float in (0, 1), default=0.95
-            Probability of the coverage interval.
+        max_sets : int, optional
+            The first so many of each region, and ``truncated`` where there are more; default: all.
+        memory_limit : int or str, optional
+            Bytes, or text such as ``"2GB"``.
 
         Returns
         -------
-        DataFrame
-            One row for each of ``confidence_level``, ascending: mean numbers of ``certain``, ``undecided`` and
-            ``excluded`` labels of an example, the share of ``empty`` regions (whose labels are all undecided) and, with
-            ``y``, the ``coverage``, the interval ``coverage_low``, ``coverage_high`` of its law (see
-            :func:`mlkit.conformal.validity.coverage_interval`) and the ``p_value`` of
-            :func:`~mlkit.conformal.validity.coverage_test`.
+        SetArray
+
+        Raises
+        ------
+        MemoryError
+            If the sets would need more than ``memory_limit``.
 
         Notes
         -----
-        The guarantee is for one level fixed beforehand: a level picked from this table because its coverage looks good
-        has none.
+        A byte for each set and label: :meth:`to_bitsets` needs an eighth of it.
         """
-        check_number("level", level, 0, 1, open_low=True, open_high=True)
-        return by_level(self, y, check_levels(levels, LEVELS), level)
+        return self._listed(max_sets, memory_limit, pack=False)
 
-    # -------------------------------------------------------------------------------------------------------- pictures
-
-    def plot_size(self, levels: Any = None, *, ax: Any = None) -> Any:
-        """Draw how many label sets the regions hold: the share of examples with at most so many.
+    def to_bitsets(self, max_sets: int | None = None, *, memory_limit: int | str | None = "2GB") -> SetArray:
+        """Write the label sets of all regions as words of 64 bits, by descending p-value within each region.
 
         Parameters
         ----------
-        levels : sequence of float in (0, 1), optional
-            One line for each confidence level; default: the regions' own. Where sizes are bounds the line is the upper
-            one, a band reaches to the lower one.
-        ax : matplotlib Axes, optional
-            Where to draw; default: a new figure.
+        max_sets : int, optional
+            As :meth:`to_numpy`.
+        memory_limit : int or str, optional
+            As :meth:`to_numpy`.
 
         Returns
         -------
-        matplotlib Axes
+        SetArray
 
         Raises
         ------
-        ImportError
-            If matplotlib is not installed (extra ``plot``).
+        MemoryError
+            If the sets would need more than ``memory_limit``.
         """
-        from mlkit.conformal import plots
+        return self._listed(max_sets, memory_limit, pack=True)
 
-        return plots.plot_size(self, check_levels(levels, (self.confidence_level,)), ax=ax)
-
-    def plot_certain(self, levels: Any = None, *, ax: Any = None) -> Any:
-        """Draw how many labels are certain, undecided and excluded along the confidence levels.
-
-        Parameters
-        ----------
-        levels : sequence of float in (0, 1), optional
-            Default: 0.50, 0.51, ..., 0.99.
-        ax : matplotlib Axes, optional
-            Where to draw; default: a new figure.
-
-        Returns
-        -------
-        matplotlib Axes
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed (extra ``plot``).
-        """
-        from mlkit.conformal import plots
-
-        return plots.plot_certain(self, check_levels(levels, LEVELS), ax=ax)
-
-    def plot_coverage(self, y: Any, levels: Any = None, *, level: float = 0.95, ax: Any = None) -> Any:
-        """Draw the coverage that was observed over the coverage that was promised, in the band that chance allows.
-
-        Parameters
-        ----------
-        y : labels of shape (n_samples, n_labels)
-            The true label sets.
-        levels : sequence of float in (0, 1), optional
-            Default: 0.50, 0.51, ..., 0.99.
-        level : float in (0, 1), default=0.95
-            Probability of the band at each confidence level.
-        ax : matplotlib Axes, optional
-            Where to draw; default: a new figure.
-
-        Returns
-        -------
-        matplotlib Axes
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed (extra ``plot``).
-
-        Notes
-        -----
-        The points share one calibration set and are dependent: a line that lies on one side of the diagonal all along,
-        inside the band, is chance. Ties of scores push it above the band, examples unlike the calibration examples
-        below.
-        """
-        from mlkit.conformal import plots
-
-        check_number("level", level, 0, 1, open_low=True, open_high=True)
-        return plots.plot_coverage(self, y, check_levels(levels, LEVELS), level, ax=ax)
+    def _listed(self, max_sets: int | None, memory_limit: Any, *, pack: bool) -> SetArray:
+        most = None if max_sets is None else check_integer("max_sets", max_sets, low=1)
+        return list_sets(self, most, memory_limit, pack=pack)
