@@ -127,7 +127,7 @@ class FlipSearch {
             apart_[s] = apart;
         }
         start();
-        Tally tally{tau, tau - doubt(tau), tau + doubt(tau), 0, static_cast<std::uint64_t>(most), 0};
+        Tally tally{tau, tau - doubt(tau), tau + doubt(tau), 0, static_cast<std::uint64_t>(most), between_pauses};
         add_up(n_, 0, 0.0, tally, pause);
         if (tally.n > tally.most) return std::nullopt;
         return tally.n;
