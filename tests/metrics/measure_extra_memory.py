@@ -1,6 +1,6 @@
 """Bytes of memory for each cell that calls take beyond their input and answer; a child process of a test.
 
-    python measure_extra_memory.py N_ROWS N_LABELS DTYPE
+    python measure_extra_memory.py N_ROWS N_LABELS DTYPE PERCENT_POSITIVE
 
 Prints a JSON object. Where peaks cannot be reset they are those of all calls so far, whose bounds ascend.
 """
@@ -25,14 +25,14 @@ def status(key):
     raise KeyError(key)
 
 
-def main(n, n_labels, dtype):
+def main(n, n_labels, dtype, percent):
     warnings.simplefilter("ignore")
     rng = np.random.default_rng(0)
     small = rng.random((50, 3))
     mlkit.evaluate(small < 0.5, small, n_boot=2)  # loads what is loaded late
     y = np.zeros((n, n_labels), np.int8)
     for row in y:
-        row[rng.integers(0, n_labels, n_labels // 50)] = 1
+        row[rng.random(n_labels, dtype=np.float32) * 100 < percent] = 1
     s = np.empty((n, n_labels), dtype)
     for row in s:
         row[:] = rng.random(n_labels, dtype=np.float32)
@@ -58,4 +58,4 @@ def main(n, n_labels, dtype):
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3])
+    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], float(sys.argv[4]))

@@ -34,6 +34,7 @@ ROWS = {
     "r_precision": metrics.r_precision,
 }
 TOP = ("precision_at_k", "recall_at_k", "rank_precision_at_k", "hit_rate_at_k", "ndcg_at_k")
+TOP_MEANS = ("macro_precision_at_k", "macro_recall_at_k", "macro_f1_at_k", "label_coverage_at_k")
 SCORED = ("psprecision_at_k", "psndcg_at_k", "psrecall_at_k")
 
 
@@ -62,6 +63,9 @@ def expected_values(truth, score, predicted, weight, absent, ks, q):
     for k in ks:
         for name in TOP:
             yield f"{name[:-1]}{k}", getattr(metrics, name)(truth, score, k, **of)
+        for name in TOP_MEANS:
+            more = {} if name == "label_coverage_at_k" else {"absent_labels": absent}
+            yield f"{name[:-1]}{k}", getattr(metrics, name)(truth, score, k, **of, **more)
         for name in SCORED:
             yield f"{name[:-1]}{k}", getattr(metrics, name)(truth, score, k, inv_propensity=q, **of)
     if np.all((score >= 0) & (score <= 1)):
@@ -104,6 +108,23 @@ def test_given_predictions_are_measured_like_a_threshold():
     close(table["roc_auc"], metrics.roc_auc_score(truth, score, average=None))
     close(table["ece"], calibration.expected_calibration_error(truth, score, average=None))
     assert table["support"].tolist() == truth.sum(axis=0).tolist()
+
+
+@pytest.mark.parametrize("key", ["macro_precision_at_2", "macro_recall_at_2", "macro_f1_at_2"])
+def test_errors_of_means_over_labels_at_k_come_from_the_derivatives_by_the_weights(key):
+    rng = np.random.default_rng(4)
+    score = rng.random((30, 6))
+    truth = (rng.random(score.shape) < score**2).astype(int)
+    weight, step = rng.random(30) + 0.5, 1e-6
+    report = mlkit.evaluate(truth, score, k=2, sample_weight=weight)
+    slopes = []
+    for row in range(30):
+        up, down = (
+            mlkit.evaluate(truth, score, k=2, sample_weight=weight + sign * step * (np.arange(30) == row))[key].value
+            for sign in (1, -1)
+        )
+        slopes.append((up - down) / (2 * step) * weight[row])
+    assert report[key].se == pytest.approx(np.sqrt(np.sum(np.square(slopes)) * 30 / 29), rel=1e-5)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])

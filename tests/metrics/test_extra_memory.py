@@ -28,7 +28,9 @@ BYTES_PER_CELL = {
 @pytest.mark.skipif(bool(_core.build_info()["sanitizers"]), reason="sanitizers need memory of their own")
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_at_most_four_bytes_for_each_cell(dtype):
-    done = subprocess.run([sys.executable, CHILD, "10000", "600", dtype], capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        [sys.executable, CHILD, "10000", "600", dtype, "2"], capture_output=True, text=True, timeout=300
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     extra = json.loads(done.stdout)
     assert set(extra) == set(BYTES_PER_CELL)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -50,6 +52,54 @@ def test_plain_pairs_are_counted_without_reading_them(dtype, monkeypatch):
             m.indptr, m.indices = m.indptr.astype(index), m.indices.astype(index)
         assert numbers(y, p) == expected
     assert not calls
+
+
+@pytest.mark.parametrize("n_labels", [1, 7, 28, 63, 64, 65, 129, 1030])
+def test_rows_of_any_width_are_counted(n_labels):
+    """Labels are counted in glued rows, rows in streams of bits: no width and no number of rows is special."""
+    rng = np.random.default_rng(n_labels)
+    for n in (1, 2, 9, 260, 5000 // n_labels + 3):
+        y, p = (rng.random((n, n_labels)) < rng.random(n_labels) for _ in range(2))
+        counts = metrics.multilabel_confusion_matrix(y, p)
+        rows = metrics.multilabel_confusion_matrix(y, p, samplewise=True)
+        for axis, of in ((0, counts), (1, rows)):
+            expected = [[(~y & ~p).sum(axis), (~y & p).sum(axis)], [(y & ~p).sum(axis), (y & p).sum(axis)]]
+            assert np.array_equal(of, np.moveaxis(expected, 2, 0))
+        assert metrics.accuracy_score(y, p) == (y == p).all(axis=1).sum() / n
+        hits, sizes = (y & p).sum(axis=1), y.sum(axis=1) + p.sum(axis=1)
+        f1 = np.divide(2 * hits, sizes, out=np.zeros(n), where=sizes > 0)
+        score = metrics.f1_score(y, p, average="samples", zero_division=0)
+        assert abs(score - f1.mean()) <= 1e-15
+        wide = np.zeros((n, n_labels + 3), np.int8)
+        wide[:, 1:-2] = y
+        for form in (wide[:, 1:-2], as_label_matrix(y), sparse.csr_array(y.astype(np.int8))):
+            q = sparse.csr_array(p.astype(np.int8)) if sparse.issparse(form) else p
+            assert metrics.f1_score(form, q, average="samples", zero_division=0) == score
+        for n_jobs in (1, 2, 7):
+            assert metrics.f1_score(y, p, average="samples", zero_division=0, n_jobs=n_jobs) == score
+
+
+@pytest.mark.parametrize("value", [2, 3, -1, 127, -128])
+def test_a_single_odd_cell_is_found_wherever_it_is(value):
+    rng = np.random.default_rng(0)
+    y, p = ((rng.random((40, 50)) < 0.3).astype(np.int8) for _ in range(2))
+    for row, label in ((0, 0), (39, 49), (17, 31), (39, 45)):
+        odd = p.copy()
+        odd[row, label] = value
+        for average in ("macro", "samples"):
+            with pytest.raises(ValueError, match=f"y_pred: expected .* got .* at row {row}, label {label}"):
+                metrics.f1_score(y, odd, average=average)
+
+
+def test_warnings_point_at_the_caller():
+    y, p = np.array([[1, 0], [0, 0], [-1, -1]]), np.zeros((3, 2), np.int8)
+    for function in (metrics.f1_score, metrics.precision_score, metrics.specificity_score, metrics.accuracy_score):
+        averages = ({},) if function is metrics.accuracy_score else ({"average": "samples"}, {"average": "macro"})
+        for options in averages:
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                function(y, p, **options)
+            assert {w.filename for w in caught} <= {__file__}
 
 
 def test_what_is_not_plain_is_read():

@@ -14,10 +14,10 @@ import mlkit
 from mlkit.labels import as_label_matrix
 from mlkit.metrics import MetricState
 from mlkit.metrics._fixed import UNIT, exact_sums
-from mlkit.metrics._names import AREA_KEYS, CALIBRATION_KEYS, SET_KEYS, rank_keys
+from mlkit.metrics._names import AREA_KEYS, CALIBRATION_KEYS, SET_KEYS, rank_keys, top_mean_keys
 from reference.metrics_inputs import as_csr
 
-NO_AREAS = [*SET_KEYS, *CALIBRATION_KEYS, *rank_keys((1, 3), scored=False)]
+NO_AREAS = [*SET_KEYS, *CALIBRATION_KEYS, *rank_keys((1, 3), scored=False), *top_mean_keys((1, 3))]
 FORMS = ("dense", "csr", "unknown", "unknown csr", "positive only", "float32", "weights")
 
 
@@ -228,7 +228,7 @@ def test_sums_are_exact():
 def test_names_of_measures_are_those_of_a_report():
     truth, score, _ = problem()
     report = mlkit.evaluate(truth, score, k=(1, 3), inv_propensity=np.ones(7))
-    assert set(report) == {*SET_KEYS, *AREA_KEYS, *CALIBRATION_KEYS, *rank_keys((1, 3))}
+    assert set(report) == {*SET_KEYS, *AREA_KEYS, *CALIBRATION_KEYS, *rank_keys((1, 3)), *top_mean_keys((1, 3))}
 
 
 def test_scores_outside_the_unit_interval_have_no_calibration():

@@ -7,6 +7,7 @@ from mlkit._core.labels import Labels, Scores
 
 _Floats = NDArray[np.float64]
 _Units = NDArray[np.uint64] | None
+_Plain = NDArray[Any] | tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 
 def count_cells(
     truth: Labels, predicted: Labels, weights: _Units, by_row: bool, n_threads: int
@@ -76,18 +77,17 @@ def sum_losses(
 def calibrate(
     labels: Labels, scores: Scores, edges: _Floats, epsilon: float, weights: _Floats | None, n_threads: int
 ) -> tuple[_Floats, _Floats]: ...
+def cover_rows(labels: Labels, scores: Scores, n_threads: int) -> _Floats: ...
+def count_plain_labels(
+    truth: _Plain, predicted: _Plain, n_rows: int, n_labels: int, by_label: bool, n_threads: int
+) -> _Floats | None: ...
 def count_plain_rows(
-    truth: NDArray[Any], predicted: NDArray[Any], by_row: bool, n_threads: int
-) -> tuple[_Floats, NDArray[np.int32]] | None: ...
-def count_plain_csr(
-    truth: tuple[NDArray[Any], NDArray[Any], NDArray[Any]],
-    predicted: tuple[NDArray[Any], NDArray[Any], NDArray[Any]],
-    n_rows: int,
-    n_labels: int,
-    by_label: bool,
-    by_row: bool,
-    n_threads: int,
-) -> tuple[_Floats, NDArray[np.int32]] | None: ...
+    truth: _Plain, predicted: _Plain, n_rows: int, n_labels: int, n_threads: int
+) -> NDArray[np.int32] | None: ...
+def sum_plain_ratios(
+    truth: _Plain, predicted: _Plain, n_rows: int, n_labels: int, ratio: _Floats, n_threads: int
+) -> tuple[float, int, int, int] | None: ...
+def sum_ratios(rows: NDArray[np.int32], ratio: _Floats) -> tuple[float, int, int, int]: ...
 def count_words(truth: Labels, predicted: Labels, units: NDArray[np.uint64], n_threads: int) -> NDArray[np.int64]: ...
 def count_words_at(
     truth: Labels, scores: Scores, cut: _Floats, units: NDArray[np.uint64], n_threads: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,15 @@ class Weights:
         return self.unit * 2.0**61
 
 
+class RatioSums(NamedTuple):
+    """Of the rows with a known cell: a sum, their number, that of those which add nothing to it, of those all right."""
+
+    total: float
+    n_known: int
+    n_undefined: int
+    n_exact: int
+
+
 class Pair:
     """Canonical truth and predicted labels."""
 
@@ -56,12 +65,25 @@ class Pair:
     def predicted(self) -> LabelMatrix:
         return self._read[1]
 
-    def count(self, by_label: bool, by_row: bool) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
-        """Hits, predicted, positive and known cells of each label (or of all in one row), and of each row if asked."""
+    def count(self, by_label: bool) -> NDArray[np.float64]:
+        """Hits, predicted, positive and known cells of each label, or of all in one row; by weight."""
         units = None if self.weights is None else self.weights.units
-        of = (self.truth._core, self.predicted._core, units, by_row, self.n_threads)
-        labels, rows = _core.metrics.count_cells(*of)
-        return labels if by_label else labels.sum(axis=0)[None], rows
+        labels, _ = _core.metrics.count_cells(self.truth._core, self.predicted._core, units, False, self.n_threads)
+        return labels if by_label else labels.sum(axis=0)[None]
+
+    def count_rows(self) -> NDArray[np.int32]:
+        """The same of each row, without its weight."""
+        rows = _core.metrics.count_cells(self.truth._core, self.predicted._core, None, True, self.n_threads)[1]
+        counts: NDArray[np.int32] = rows
+        return counts
+
+    def sum_ratios(self, ratio: NDArray[np.float64]) -> RatioSums:
+        """Sum over rows, without their weights, of a quotient of counts.
+
+        ``ratio`` (2, 4) says how many times hits, predicted, positive and known cells are divided by how many times
+        the same. The sum has the same bits for every form of the labels.
+        """
+        return RatioSums(*_core.metrics.sum_ratios(self.count_rows(), ratio))
 
 
 class UnreadPair(Pair):
@@ -77,19 +99,31 @@ class UnreadPair(Pair):
         truth = read_labels(self._given[0], n_threads=self.n_threads, argument="y_true")
         return truth, check_predicted(self._given[1], truth, self.n_threads)
 
-    def count(self, by_label: bool, by_row: bool) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
+    def _plain(self) -> tuple[Any, Any, int, int] | None:
+        """What the kernels of plain pairs take; None once the labels had to be read."""
+        if "_read" in self.__dict__:
+            return None
         y_true, y_pred = self._given
-        counted = None
-        if "_read" not in self.__dict__:
-            if is_sparse(y_true):
-                of = [(m.indptr, m.indices, m.data) for m in (y_true, y_pred)]
-                counted = _core.metrics.count_plain_csr(of[0], of[1], *self.shape, by_label, by_row, self.n_threads)
-            else:
-                counted = _core.metrics.count_plain_rows(y_true, y_pred, by_row, self.n_threads)
-        if counted is None:
-            return super().count(by_label, by_row)
-        labels, rows = counted
-        return labels if by_label or len(labels) == 1 else labels.sum(axis=0)[None], rows
+        if is_sparse(y_true):
+            y_true, y_pred = ((m.indptr, m.indices, m.data) for m in self._given)
+        return y_true, y_pred, *self.shape
+
+    def count(self, by_label: bool) -> NDArray[np.float64]:
+        plain = self._plain()
+        labels = None if plain is None else _core.metrics.count_plain_labels(*plain, by_label, self.n_threads)
+        if labels is None:
+            return super().count(by_label)
+        return labels if by_label or len(labels) == 1 else labels.sum(axis=0)[None]
+
+    def count_rows(self) -> NDArray[np.int32]:
+        plain = self._plain()
+        rows = None if plain is None else _core.metrics.count_plain_rows(*plain, self.n_threads)
+        return super().count_rows() if rows is None else rows
+
+    def sum_ratios(self, ratio: NDArray[np.float64]) -> RatioSums:
+        plain = self._plain()
+        sums = None if plain is None else _core.metrics.sum_plain_ratios(*plain, ratio, self.n_threads)
+        return super().sum_ratios(ratio) if sums is None else RatioSums(*sums)
 
 
 def _is_plain(y_true: Any, y_pred: Any) -> bool:
@@ -342,6 +376,11 @@ def check_groups(groups: Any, n_rows: int) -> NDArray[np.int64] | None:
     array = read_array("groups", groups)
     if array.shape != (n_rows,):
         raise ValueError(f"groups: expected shape ({n_rows},), one for each example, got shape {array.shape}")
+    import pandas as pd
+
+    missing = np.flatnonzero(pd.isna(array))
+    if missing.size:
+        raise ValueError(f"groups: expected a group for each example, got none at row {missing[0]}")
     try:
         numbers: NDArray[np.int64] = np.unique(array, return_inverse=True)[1].astype(np.int64)
     except TypeError:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mlkit.metrics import _counts
 from mlkit.metrics._counts import Counts
-from mlkit.metrics._measures import RATIOS, ratio
+from mlkit.metrics._measures import ratio
 from mlkit.metrics.report import Findings
 
 FEW = 50  # positives below which an area's interval promises too much
@@ -60,7 +60,7 @@ def label_table(
         "n_known": support + n_negative,
         "n_predicted": counts.predicted,
     }
-    for name in (*RATIOS[1:3], RATIOS[0], RATIOS[3]):
+    for name in ("precision", "recall", "f1", "jaccard"):
         table[name] = ratio(name, counts)
     return table
 

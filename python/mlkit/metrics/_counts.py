@@ -56,22 +56,25 @@ class Counts:
 
 def label_counts(pair: Pair) -> Counts:
     """Counts of each label."""
-    return _unpack(pair.count(True, False)[0], pair.weights)
+    return _unpack(pair.count(True), pair.weights)
 
 
 def total_counts(pair: Pair) -> Counts:
     """Counts of all labels together, as arrays of one number."""
-    return _unpack(pair.count(False, False)[0], pair.weights)
+    return _unpack(pair.count(False), pair.weights)
 
 
 def row_counts(pair: Pair) -> Counts:
     """Counts of each row, without its weight."""
-    return Counts(*pair.count(False, True)[1].T.astype(np.float64))
+    return Counts(*pair.count_rows().T.astype(np.float64))
 
 
-def both_counts(truth: LabelMatrix, predicted: LabelMatrix, weights: Weights | None, n: int) -> tuple[Counts, Counts]:
+def both_counts(
+    truth: LabelMatrix, predicted: LabelMatrix, weights: Weights | None, n_threads: int
+) -> tuple[Counts, Counts]:
     """Counts of each label and of each row in one pass."""
-    labels, rows = Pair(truth, predicted, weights, n).count(True, True)
+    units = None if weights is None else weights.units
+    labels, rows = _core.metrics.count_cells(truth._core, predicted._core, units, True, n_threads)
     return _unpack(labels, weights), Counts(*rows.T.astype(np.float64))
 
 
@@ -86,28 +89,31 @@ def _unpack(labels: Floats, weights: Weights | None) -> Counts:
     return Counts(*(labels if weights is None else labels * weights.unit).T)
 
 
-def precision(c: Counts, undefined: float = 0.0) -> Floats:
-    return divide(c.hits, c.predicted, undefined)
+class Ratio:
+    """So many times hits, predicted, positive and known cells over so many times the same: a set metric."""
+
+    def __init__(self, empty: str, numerator: tuple[float, ...], denominator: tuple[float, ...]) -> None:
+        self.empty = empty  # what there is none of where the denominator is 0
+        self.table: Floats = np.array([numerator, denominator], np.float64)
+
+    def __call__(self, c: Counts, undefined: float = 0.0) -> Floats:
+        counts = (c.hits, c.predicted, c.positive, c.known)
+        up, down = (sum(times * x for times, x in zip(row, counts) if times) for row in self.table)
+        return divide(np.maximum(up, 0.0), down, undefined)  # of weighted counts 0 may come out below
 
 
-def recall(c: Counts, undefined: float = 0.0) -> Floats:
-    return divide(c.hits, c.positive, undefined)
+precision = Ratio("prediction", (1, 0, 0, 0), (0, 1, 0, 0))
+recall = Ratio("positive", (1, 0, 0, 0), (0, 0, 1, 0))
+f1 = Ratio("positive or prediction", (2, 0, 0, 0), (0, 1, 1, 0))
+jaccard = Ratio("positive or prediction", (1, 0, 0, 0), (-1, 1, 1, 0))
+specificity = Ratio("negative", (1, -1, -1, 1), (0, 0, -1, 1))
 
 
-def fbeta(c: Counts, beta: float, undefined: float = 0.0) -> Floats:
-    if np.isposinf(beta):
-        return recall(c, undefined)
-    if beta == 0:
-        return precision(c, undefined)
-    return divide((1 + beta**2) * c.hits, beta**2 * c.positive + c.predicted, undefined)
-
-
-def jaccard(c: Counts, undefined: float = 0.0) -> Floats:
-    return divide(c.hits, c.union, undefined)
-
-
-def specificity(c: Counts, undefined: float = 0.0) -> Floats:
-    return divide(c.true_negative, c.negative, undefined)
+def fbeta(beta: float) -> Ratio:
+    """F of this beta: precision for 0, recall for infinity."""
+    if beta == 0 or np.isposinf(beta):
+        return recall if beta else precision
+    return Ratio(f1.empty, (1 + beta**2, 0, 0, 0), (0, 1, beta**2, 0))
 
 
 def balanced_accuracy(c: Counts) -> Floats:

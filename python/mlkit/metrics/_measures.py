@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlkit import _core
-from mlkit._validation.pairs import Scored
+from mlkit._validation.pairs import Pair, Scored
 from mlkit.labels.matrix import LabelMatrix
 from mlkit.metrics import _counts
 from mlkit.metrics._averages import Floats, divide
 from mlkit.metrics._counts import Counts
 from mlkit.metrics._ranks import RowRanks, TopRanks, discounts
 
-RATIOS = ("f1", "precision", "recall", "jaccard")
+RATIOS = {"f1": _counts.f1, "precision": _counts.precision, "recall": _counts.recall, "jaccard": _counts.jaccard}
 ROW_AREA = "roc_auc_samples"  # rows without both kinds of cells are left out, or make it NaN
 
 
@@ -66,13 +66,7 @@ class LabelMeasure:
     def coefficients(self, counts: Counts, defined: NDArray[np.bool_]) -> Floats:
         """(n_labels, 3): what a hit, a predicted and a positive cell of each label add to the influence of its row."""
         r = ratio(self.name, counts)
-        per_hit, denominator = {  # a ratio of so many hits over so many of the three counts
-            "f1": (2.0, (0.0, 1.0, 1.0)),
-            "precision": (1.0, (0.0, 1.0, 0.0)),
-            "recall": (1.0, (0.0, 0.0, 1.0)),
-            "jaccard": (1.0, (-1.0, 1.0, 1.0)),
-        }[self.name]
-        numerator = (per_hit, 0.0, 0.0)
+        numerator, denominator = RATIOS[self.name].table[:, :3]  # none looks at known cells
         of_hits, of_predicted, of_positive = denominator
         total = of_hits * counts.hits + of_predicted * counts.predicted + of_positive * counts.positive
         shares = self.shares(counts, defined)
@@ -86,10 +80,7 @@ class LabelMeasure:
 
 def ratio(name: str, counts: Counts) -> Floats:
     """A set metric of each of the counts, 0 where it is undefined."""
-    if name == "f1":
-        return _counts.fbeta(counts, 1.0)
-    ratios = {"precision": _counts.precision, "recall": _counts.recall, "jaccard": _counts.jaccard}
-    return ratios[name](counts)
+    return RATIOS[name](counts)
 
 
 def set_measures(rows: Counts) -> list[RowMeasure]:
@@ -183,6 +174,11 @@ class Prediction:
         assert self.cells is not None
         assert self.cut is not None
         return _counts.both_counts_at(self.cells, self.cut)
+
+    def label_counts(self, weights: Any) -> Counts:
+        """Counts of each label, where the predicted labels are given."""
+        assert self.predicted is not None
+        return _counts.label_counts(Pair(self.truth, self.predicted, weights, self.n_threads))
 
     def weigh(self, units: NDArray[np.uint64]) -> NDArray[np.int64]:
         """(n_labels, 4, 2): sums of weights of hits, predicted, positive and known cells, as pairs of words."""

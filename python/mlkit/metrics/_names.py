@@ -20,12 +20,18 @@ _ROWS = (
     "r_precision",
 )  # fmt: skip
 _TOP = ("precision", "recall", "rank_precision", "hit_rate", "ndcg")
+_TOP_MEANS = ("macro_precision", "macro_recall", "macro_f1", "label_coverage")
 _SCORED = ("psprecision", "psndcg", "psrecall")
 
 
 def rank_keys(ks: Sequence[int], scored: bool = True) -> tuple[str, ...]:
     """Measures of the order of scores within rows."""
     return (*_ROWS, *(f"{name}_at_{k}" for name in (_TOP + _SCORED if scored else _TOP) for k in ks))
+
+
+def top_mean_keys(ks: Sequence[int]) -> tuple[str, ...]:
+    """Measures of labels over the best-scored ones of each row."""
+    return tuple(f"{name}_at_{k}" for name in _TOP_MEANS for k in ks)
 
 
 def check_names(metrics: Any, ks: Sequence[int], scored: bool) -> tuple[str, ...]:
@@ -38,7 +44,7 @@ def check_names(metrics: Any, ks: Sequence[int], scored: bool) -> tuple[str, ...
     """
     if isinstance(metrics, (str, bytes)) or not isinstance(metrics, Sequence) or not metrics:
         raise TypeError(f"metrics: expected a sequence of names of measures, got {described(metrics)}")
-    known = (*SET_KEYS, *AREA_KEYS, *CALIBRATION_KEYS, *rank_keys(ks, scored))
+    known = (*SET_KEYS, *AREA_KEYS, *CALIBRATION_KEYS, *rank_keys(ks, scored), *top_mean_keys(ks))
     for name in metrics:
         if name not in known:
             raise ValueError(f"metrics: expected names of measures, got {shorten(name)}{suggest(name, known)}")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlkit._validation.pairs import Pair, check_pair, check_zero_division
 from mlkit._validation.params import check_choice
@@ -22,9 +23,9 @@ from mlkit.metrics._averages import (
     mean,
     tell_once,
 )
-from mlkit.metrics._counts import Counts
+from mlkit.metrics._counts import Counts, Ratio
 
-Ratio = Callable[[Counts, float], Floats]
+Measure = Ratio | Callable[[Counts, float], Floats]  # of counts and the value where it is undefined
 
 
 def judge(
@@ -45,17 +46,9 @@ def judge(
     return _counts.take_labels(pair, labels), 0.0 if undefined is None else undefined, undefined is None
 
 
-def counts_for(pair: Pair, average: str | None) -> Counts:
-    """Counts of rows or of labels, as the average needs them."""
-    if average == "samples":
-        return _counts.row_counts(pair)
-    return _counts.total_counts(pair) if average == "micro" else _counts.label_counts(pair)
-
-
 def score_of(
     name: str,
-    ratio: Ratio,
-    empty: str,
+    measure: Measure,
     y_true: Any,
     y_pred: Any,
     labels: Any,
@@ -66,11 +59,10 @@ def score_of(
     absent_labels: Any,
     n_jobs: Any,
 ) -> Any:
-    """A ratio of counts, judged and averaged."""
+    """A measure of counts, judged and averaged."""
     check_choice("absent_labels", absent_labels, ABSENT)
     pair, undefined, warn = judge(y_true, y_pred, labels, average, sample_weight, zero_division, unknown, n_jobs)
-    counts = counts_for(pair, average)
-    return averaged(name, ratio, empty, counts, pair, average, undefined, warn, absent_labels)
+    return averaged(name, measure, counts_for(pair, average), pair, average, undefined, warn, absent_labels)
 
 
 def fbeta_of(
@@ -91,29 +83,29 @@ def fbeta_of(
     pair, undefined, warn = judge(
         y_true, y_pred, labels, average, sample_weight, zero_division, unknown, n_jobs, (*AVERAGES, "macro_pr")
     )
-    counts = counts_for(pair, average)
-    if average == "macro_pr":
-        of = (counts, pair, "macro", undefined, warn, absent_labels)
-        told: list[str] = []
-        p = averaged(name, _counts.precision, "prediction", *of, told)
-        r = averaged(name, _counts.recall, "positive", *of, told)
-        tell_once(name, told)
-        if beta == 0 or np.isinf(beta):
-            return r if beta else p
-        return undefined if p + r == 0 else (1 + beta**2) * p * r / (beta**2 * p + r)
+    if average != "macro_pr":
+        measure, counts = _counts.fbeta(beta), counts_for(pair, average)
+        return averaged(name, measure, counts, pair, average, undefined, warn, absent_labels)
+    of = (counts_for(pair, "macro"), pair, "macro", undefined, warn, absent_labels)
+    told: list[str] = []
+    p, r = averaged(name, _counts.precision, *of, told), averaged(name, _counts.recall, *of, told)
+    tell_once(name, told)
+    if beta == 0 or np.isinf(beta):
+        return r if beta else p
+    return undefined if p + r == 0 else (1 + beta**2) * p * r / (beta**2 * p + r)
 
-    def ratio(c: Counts, value: float) -> Floats:
-        return _counts.fbeta(c, beta, value)
 
-    empty = {0.0: "prediction", np.inf: "positive"}.get(beta, "positive or prediction")
-    return averaged(name, ratio, empty, counts, pair, average, undefined, warn, absent_labels)
+def counts_for(pair: Pair, average: str | None) -> Counts | None:
+    """What all measures of one call share; means over rows have nothing to share."""
+    if average == "samples":
+        return None
+    return _counts.total_counts(pair) if average == "micro" else _counts.label_counts(pair)
 
 
 def averaged(
     name: str,
-    ratio: Ratio,
-    empty: str,
-    counts: Counts,
+    measure: Measure,
+    counts: Counts | None,
     pair: Pair,
     average: str | None,
     undefined: float,
@@ -121,39 +113,60 @@ def averaged(
     absent_labels: str,
     told: list[str] | None = None,
 ) -> Any:
-    """A ratio averaged; ``counts`` are those of rows for "samples" and of labels otherwise.
+    """A measure averaged; what is undefined counts as so much, with a warning if asked.
 
     What there is to warn of goes into ``told``, for the caller to say all of it at once.
     """
     own: list[str] = [] if told is None else told
-    counts_used = counts.total if average == "micro" else counts
-    values = ratio(counts_used, undefined)
-    if warn and counts_used.known.any():
-        own += _zeros_text(ratio(counts_used, np.nan), empty, counts_used, pair, average)
-    known = counts.known > 0
-    if average == "samples":
-        own += empty_rows_text(int((~known).sum()))
+    if counts is None:
+        value = _mean_of_rows(measure, pair, undefined, warn, own)
+        if told is None:
+            tell_once(name, own)
+        return value
+    values = measure(counts, undefined)
+    if warn and isinstance(measure, Ratio) and counts.known.any():
+        own += _zeros_text(np.isnan(measure(counts, np.nan)), measure.empty, pair, average)
     if told is None:
         tell_once(name, own)
     if average == "micro":
         return float(values[0])
-    if average == "samples":
-        return mean(values[known], None if pair.weights is None else pair.weights.values[known])
     if average is None:
         return mark_absent(values, counts.positive, absent_labels)
     return average_labels(values, average, counts.positive, absent_labels)
 
 
-def _zeros_text(values: Floats, empty: str, counts: Counts, pair: Pair, average: str | None) -> list[str]:
+def _mean_of_rows(measure: Measure, pair: Pair, undefined: float, warn: bool, told: list[str]) -> float:
+    n = pair.shape[0]
+    if pair.weights is None and isinstance(measure, Ratio):
+        total, n_known, n_zeros, _ = pair.sum_ratios(measure.table)
+        value = _mean_with(total, n_known - n_zeros, n_zeros, undefined)
+    else:
+        rows = _counts.row_counts(pair)
+        known = rows.known > 0
+        weights = None if pair.weights is None else pair.weights.values[known]
+        n_known, n_zeros = int(known.sum()), int(np.isnan(measure(rows, np.nan)[known]).sum())
+        value = mean(measure(rows, undefined)[known], weights)
+    if warn and n_zeros and isinstance(measure, Ratio):
+        where = f"{n_zeros} of {n} examples have no {measure.empty} and count as 0"
+        told.append(f"{where}; zero_division= says otherwise")
+    told += empty_rows_text(n - n_known)
+    return value
+
+
+def _mean_with(total: float, n: int, n_undefined: int, undefined: float) -> float:
+    """Mean of n numbers and of so many more that are undefined: each counts as so much, those that are NaN not."""
+    if np.isnan(undefined):
+        return total / n if n else undefined
+    return (total + n_undefined * undefined) / (n + n_undefined) if n + n_undefined else float("nan")
+
+
+def _zeros_text(zeros: NDArray[np.bool_], empty: str, pair: Pair, average: str | None) -> list[str]:
     """What of it has no value and counts as 0, if anything."""
-    zeros = np.isnan(values) & (counts.known > 0 if average == "samples" else True)
     n = int(zeros.sum())
     if not n:
         return []
     if average == "micro":
         where = f"there is no {empty}; the score is set to 0"
-    elif average == "samples":
-        where = f"{n} of {zeros.size} examples have no {empty} and count as 0"
     else:
         names = listed(zeros, pair.truth.label_names)
         where = f"{n} of {zeros.size} labels have no {empty} and count as 0 ({names})"

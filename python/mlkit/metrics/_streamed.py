@@ -28,6 +28,7 @@ from mlkit.metrics._histogram import BinnedAreas, Entries, binned_areas
 from mlkit.metrics._intervals import replicate_means
 from mlkit.metrics._measures import ROW_AREA, Prediction, RowMeasure, label_measures, rank_measures, set_measures
 from mlkit.metrics._ranks import rank_rows
+from mlkit.metrics._top_means import add_label_coverage, top_measures, top_predictions
 from mlkit.metrics.calibration import calibration_errors
 from mlkit.metrics.report import Estimate, EvaluationReport, Findings
 
@@ -44,6 +45,7 @@ class Plan:
     ks: tuple[int, ...]
     propensities: Floats | None
     with_ranks: bool
+    with_top_means: bool
     with_areas: bool
     with_calibration: bool
     n_boot: int
@@ -114,6 +116,7 @@ class Streamed:
         self.bins: NDArray[np.int64] | None = None
         self.losses: NDArray[np.int64] | None = None
         self.entries: Entries | None = None
+        self.top_counts: dict[int, NDArray[np.int64]] = {}
         self.row_boot: dict[str, Any] = {}
         self.label_boot: NDArray[np.int64] | None = None
 
@@ -139,6 +142,8 @@ class Streamed:
         if other.entries is not None:
             mine = self.entries
             self.entries = other.entries if mine is None else _core.quality.merge_entries(*mine, *other.entries)
+        for k, words in other.top_counts.items():
+            self.top_counts = {**self.top_counts, k: canonical(words + self.top_counts.get(k, 0))}
         for key, replicates in other.row_boot.items():
             self.row_boot[key] = self.row_boot.get(key, 0) + replicates
         if other.label_boot is not None:
@@ -161,6 +166,8 @@ class Streamed:
             measures += rank_measures(ranks, top, list(plan.ks), plan.n_labels, scored)
         self._add_rows(measures, batch)
         if cells is not None:
+            if plan.with_top_means:
+                self._add_top(cells, batch.units)
             self._add_cells(cells, batch.weights)
         if plan.n_boot:
             self._add_replicates(measures, batch)
@@ -181,6 +188,11 @@ class Streamed:
             self.losses = _core.metrics.loss_words(*cells.core, epsilon, weights, cells.n_threads)
         if self.plan.with_areas:
             self.entries = _core.quality.histogram_entries(*cells.core, self.n_negative, cells.n_threads)
+
+    def _add_top(self, cells: Scored, units: NDArray[np.uint64] | None) -> None:
+        ones = np.ones(self.n_rows, np.uint64) if units is None else units
+        for k, best in top_predictions(cells, self.plan.ks):
+            self.top_counts[k] = best.weigh(ones)
 
     def _add_replicates(self, measures: list[RowMeasure], batch: Batch) -> None:
         plan, w = self.plan, 1.0 if batch.weights is None else batch.weights
@@ -211,6 +223,12 @@ class Streamed:
             self._report_calibration(found, table)
         for key, sums in self.rows.items():
             found.estimates[key] = sums.estimate(self.undefined[key], self.n_rows, found.z)
+        for k, words in self.top_counts.items():
+            of_top = Counts(*value_of(words, self.count_unit).T)
+            for m in top_measures(k):
+                value = float("nan") if is_nan else m.value(of_top, defined)
+                found.add(m.key, value, None, int(defined.sum()), note)
+            add_label_coverage(found, of_top, k)
         if ROW_AREA in self.rows and absent_labels != "skip":
             n_of, n_known = (self.rows[key].moments[1] for key in (ROW_AREA, "accuracy"))
             if n_of != n_known:

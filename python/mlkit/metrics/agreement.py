@@ -53,7 +53,7 @@ def specificity_score(
     array([1., 0.])
     """
     return score_of(
-        "specificity_score", _counts.specificity, 'negative',
+        "specificity_score", _counts.specificity,
         y_true, y_pred, labels, average, sample_weight, zero_division, unknown, absent_labels, n_jobs,
     )  # fmt: skip
 
@@ -102,10 +102,8 @@ def balanced_accuracy_score(
     """
     pair, _, _ = judge(y_true, y_pred, labels, average, sample_weight, 0, unknown, n_jobs)
     check_choice("absent_labels", absent_labels, ABSENT)
-    return averaged(
-        "balanced_accuracy_score", lambda c, _: _counts.balanced_accuracy(c), "", counts_for(pair, average), pair,
-        average, 0.0, False, absent_labels,
-    )  # fmt: skip
+    name, measure = "balanced_accuracy_score", lambda c, _: _counts.balanced_accuracy(c)
+    return averaged(name, measure, counts_for(pair, average), pair, average, 0.0, False, absent_labels)
 
 
 def mcc_score(
@@ -152,7 +150,5 @@ def mcc_score(
     """
     pair, _, _ = judge(y_true, y_pred, labels, average, sample_weight, 0, unknown, n_jobs)
     check_choice("absent_labels", absent_labels, ABSENT)
-    return averaged(
-        "mcc_score", lambda c, _: _counts.mcc(c), "", counts_for(pair, average), pair, average, 0.0, False,
-        absent_labels,
-    )  # fmt: skip
+    name, measure = "mcc_score", lambda c, _: _counts.mcc(c)
+    return averaged(name, measure, counts_for(pair, average), pair, average, 0.0, False, absent_labels)

@@ -254,12 +254,15 @@ def _exact_share(
 ) -> float:
     normalize = check_flag("normalize", normalize)
     pair = check_pair(y_true, y_pred, unknown=unknown, sample_weight=sample_weight, n_jobs=n_jobs)
-    rows = _counts.row_counts(pair)
-    known = rows.known > 0
-    chosen = known & ((rows.errors == 0) == right)
-    warn_empty_rows(int((~known).sum()), name)
-    weights = np.ones(known.size) if pair.weights is None else pair.weights.values
-    total = float(weights[chosen].sum())
+    if pair.weights is None:
+        _, n_known, _, n_exact = pair.sum_ratios(_counts.f1.table)
+        n_empty, total, chosen = pair.shape[0] - n_known, float(n_known), float(n_exact if right else n_known - n_exact)
+    else:
+        rows, weights = _counts.row_counts(pair), pair.weights.values
+        known = rows.known > 0
+        n_empty, total = int((~known).sum()), float(weights[known].sum())
+        chosen = float(weights[known & ((rows.errors == 0) == right)].sum())
+    warn_empty_rows(n_empty, name)
     if not normalize:
-        return total
-    return total / float(weights[known].sum()) if known.any() else float("nan")
+        return chosen
+    return chosen / total if total else float("nan")

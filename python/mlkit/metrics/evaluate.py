@@ -33,6 +33,7 @@ from mlkit.metrics._averages import ABSENT, Floats
 from mlkit.metrics._intervals import label_replicates, normal_intervals, row_replicates
 from mlkit.metrics._measures import (
     ROW_AREA,
+    LabelMeasure,
     Prediction,
     RowMeasure,
     label_measures,
@@ -40,6 +41,7 @@ from mlkit.metrics._measures import (
     set_measures,
 )
 from mlkit.metrics._ranks import check_ks, rank_rows
+from mlkit.metrics._top_means import add_label_coverage, top_measures, top_predictions
 from mlkit.metrics.calibration import calibrate
 from mlkit.metrics.propensity import check_propensities
 from mlkit.metrics.report import EvaluationReport, Findings
@@ -93,8 +95,8 @@ def evaluate(
         Level of the intervals.
     ci_method : {"auto", "influence", "bootstrap"}, default="auto"
         "influence": normal intervals from the influence of each row, for areas on the logit scale. "bootstrap": from
-        the spread of Poisson replicates instead, for all but areas (256, unless ``n_boot`` says otherwise). "auto":
-        "bootstrap" if ``n_boot`` is positive, else "influence".
+        the spread of Poisson replicates instead, for all but areas and means over labels at k (256, unless ``n_boot``
+        says otherwise). "auto": "bootstrap" if ``n_boot`` is positive, else "influence".
     n_boot : int, default=0
         Number of bootstrap replicates.
     absent_labels : {"skip", "sklearn", "nan"}, default="skip"
@@ -173,7 +175,8 @@ def evaluate(
     prediction = Prediction(truth, predicted, cells, cut, n_threads)
     found.prediction = prediction
     label_counts, row_counts = prediction.counts(weights)
-    _add_label_measures(found, prediction, label_counts, absent_labels)
+    _add_label_measures(found, label_measures(), prediction, label_counts, absent_labels)
+    add_plain_means(found, label_counts, absent_labels)
     table = label_table(truth.label_names, truth.support, truth.n_negative, label_counts)
     if cells is not None:  # areas first: they need memory that the numbers of all rows would add to
         _add_areas(found, cells, label_counts, absent_labels, table)
@@ -189,6 +192,11 @@ def evaluate(
         if measure.key == ROW_AREA and absent_labels != "skip" and _leaves_rows_out(measure, row_counts, own):
             value = float("nan")
         found.add(measure.key, value, influence, measure.n_defined)
+    if cells is not None:
+        for each, best in top_predictions(cells, ks):
+            of_best = best.label_counts(weights)
+            _add_label_measures(found, top_measures(each), best, of_best, absent_labels)
+            add_label_coverage(found, of_best, each)
     if n_boot:
         found.boot = n_boot, random_state
         boot_ids = np.arange(truth.shape[0], dtype=np.int64) if ids is None else ids
@@ -205,9 +213,14 @@ def _leaves_rows_out(measure: RowMeasure, rows: _counts.Counts, weights: Floats 
     return bool((left_out if weights is None else left_out & (weights > 0)).any())
 
 
-def _add_label_measures(found: Findings, prediction: Prediction, counts: _counts.Counts, absent_labels: str) -> None:
+def _add_label_measures(
+    found: Findings,
+    measures: list[LabelMeasure],
+    prediction: Prediction,
+    counts: _counts.Counts,
+    absent_labels: str,
+) -> None:
     defined = defined_labels(counts, absent_labels)
-    measures = label_measures()
     coefficients = np.ascontiguousarray(np.stack([m.coefficients(counts, defined) for m in measures], axis=1))
     influences = prediction.influences(coefficients)
     weights = found.weights
@@ -217,7 +230,6 @@ def _add_label_measures(found: Findings, prediction: Prediction, counts: _counts
         value = float("nan") if is_nan and not m.by_support else m.value(counts, defined)
         influence = influences[:, at] if weights is None else influences[:, at] * weights
         found.add(m.key, value, influence, int(defined.sum()), note)
-    add_plain_means(found, counts, absent_labels)
 
 
 def _add_areas(

@@ -156,7 +156,7 @@ def macro_f1_at_k(
     array([0.2   , 0.4933])
     """
     found = _top_counts("macro_f1_at_k", y_true, y_score, k, implicit, sample_weight, unknown, n_jobs, absent_labels)
-    return _macro(lambda c: _counts.fbeta(c, 1.0), *found, absent_labels)
+    return _macro(_counts.f1, *found, absent_labels)
 
 
 def label_coverage_at_k(

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from mlkit import _core
 from mlkit._validation.pairs import Scored, check_scored
 from mlkit._validation.params import check_choice, check_flag, check_integer, check_number
 from mlkit.metrics._areas import label_areas
@@ -284,7 +285,7 @@ def coverage_error(
 
     Notes
     -----
-    Of a tie group the worst rank counts. A row without a true label counts 0.
+    Of a tie group the worst rank counts. A row without a true label counts 0. One pass, without sorting.
 
     References
     ----------
@@ -299,9 +300,8 @@ def coverage_error(
     """
     offset = check_integer("offset", offset)
     cells = check_scored(y_true, y_score, unknown=unknown, sample_weight=sample_weight, n_jobs=n_jobs)
-    rows, _ = rank_rows(cells)
-    depth = rows.coverage + offset * (rows.n_positive > 0)
-    return row_mean("coverage_error", depth, rows.n_known > 0, cells)
+    n_positive, n_known, depth = _core.metrics.cover_rows(*cells.core, cells.n_threads).T
+    return row_mean("coverage_error", depth + offset * (n_positive > 0), n_known > 0, cells)
 
 
 def dcg_score(

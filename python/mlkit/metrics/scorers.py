@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mlkit._validation.params import described, shorten, suggest
-from mlkit.metrics import agreement, calibration, confusion, curves, ranking, sets, topk
+from mlkit.metrics import agreement, calibration, confusion, curves, labels_at_k, ranking, sets, topk
 from mlkit.metrics.evaluate import evaluate
 
 LOSSES = (
@@ -53,6 +53,10 @@ _TOP: dict[str, Callable[..., Any]] = {
     "rank_precision": topk.rank_precision_at_k,
     "hit_rate": topk.hit_rate_at_k,
     "ndcg": topk.ndcg_at_k,
+    "macro_precision": labels_at_k.macro_precision_at_k,
+    "macro_recall": labels_at_k.macro_recall_at_k,
+    "macro_f1": labels_at_k.macro_f1_at_k,
+    "label_coverage": labels_at_k.label_coverage_at_k,
 }
 _AVERAGES = ("micro", "macro", "weighted", "samples")
 _NAMES = [

@@ -8,7 +8,7 @@ from mlkit._validation.pairs import Pair
 from mlkit._validation.params import check_choice, check_number
 from mlkit.metrics import _counts
 from mlkit.metrics._averages import ABSENT, tell_once
-from mlkit.metrics._set_scores import Ratio, averaged, counts_for, fbeta_of, judge, score_of
+from mlkit.metrics._set_scores import averaged, counts_for, fbeta_of, judge, score_of
 
 
 def fbeta_score(
@@ -181,7 +181,7 @@ def precision_score(
     array([1.    , 0.6667])
     """
     return score_of(
-        "precision_score", _counts.precision, 'prediction',
+        "precision_score", _counts.precision,
         y_true, y_pred, labels, average, sample_weight, zero_division, unknown, absent_labels, n_jobs,
     )  # fmt: skip
 
@@ -229,7 +229,7 @@ def recall_score(
     array([0.5, 1. ])
     """
     return score_of(
-        "recall_score", _counts.recall, 'positive',
+        "recall_score", _counts.recall,
         y_true, y_pred, labels, average, sample_weight, zero_division, unknown, absent_labels, n_jobs,
     )  # fmt: skip
 
@@ -277,7 +277,7 @@ def jaccard_score(
     array([0.5   , 0.6667])
     """
     return score_of(
-        "jaccard_score", _counts.jaccard, 'positive or prediction',
+        "jaccard_score", _counts.jaccard,
         y_true, y_pred, labels, average, sample_weight, zero_division, unknown, absent_labels, n_jobs,
     )  # fmt: skip
 
@@ -343,13 +343,9 @@ def prf_of(
 ) -> tuple[Any, Any, Any, Any]:
     """Precision, recall, F and support of a judged pair."""
     counts = counts_for(pair, average)
-    ratios: list[tuple[str, Ratio]] = [
-        ("prediction", _counts.precision),
-        ("positive", _counts.recall),
-        ("positive or prediction", lambda c, u: _counts.fbeta(c, beta, u)),
-    ]
     p, r, f = (
-        averaged(name, ratio, empty, counts, pair, average, undefined, warn, absent_labels, told)
-        for empty, ratio in ratios
+        averaged(name, measure, counts, pair, average, undefined, warn, absent_labels, told)
+        for measure in (_counts.precision, _counts.recall, _counts.fbeta(beta))
     )
-    return p, r, f, None if average is not None else _counts.as_counts(counts.positive, pair)
+    support = None if average is not None or counts is None else _counts.as_counts(counts.positive, pair)
+    return p, r, f, support

@@ -32,7 +32,7 @@ from mlkit._validation.params import (
 )
 from mlkit.metrics._averages import ABSENT
 from mlkit.metrics._buffer import Kept, stack_labels, stack_scores
-from mlkit.metrics._names import AREA_KEYS, CALIBRATION_KEYS, check_names, rank_keys
+from mlkit.metrics._names import AREA_KEYS, CALIBRATION_KEYS, check_names, rank_keys, top_mean_keys
 from mlkit.metrics._ranks import check_ks
 from mlkit.metrics._streamed import Batch, Plan, Streamed
 from mlkit.metrics.evaluate import evaluate
@@ -139,6 +139,7 @@ class MetricState:
             ks,
             self._q,
             self._wants(rank_keys(ks)),
+            self._wants(top_mean_keys(ks)),
             with_areas,
             self._wants(CALIBRATION_KEYS),
             self._n_boot,

@@ -22,7 +22,7 @@ namespace mlkit::conformal {
 /// How far to go for an exact count.
 struct CountLimits {
     Index node_cap = 4096;                               ///< nodes of a decision diagram
-    Index list_cap = Index{1} << 16;                     ///< subset sums of one half
+    Index list_cap = Index{1} << 13;                     ///< subset sums of one half
     std::uint64_t most_walked = std::uint64_t{1} << 17;  ///< subsets that are gone through one by one
     Index n_buckets = 4096;                              ///< of the bracket
     bool in_branches = false;  ///< whether `BranchesAndHalves` may take seconds and some 300 MB for one count

@@ -298,7 +298,7 @@ class FlipSearch {
         for (std::size_t s = 0; s < n_combinations; ++s) {
             if (scores[s] <= tally.surely || scores[s] > tally.possibly) continue;
             const auto turn = [&] {
-                for (Index i = 0; i < n_block_; ++i) set_[at(order_[at(i)])] ^= s >> i & 1;
+                for (Index i = 0; i < n_block_; ++i) set_[at(order_[at(i)])] ^= static_cast<std::uint8_t>(s >> i & 1);
             };
             turn();
             tally.n += score_of(set_.data()) <= tally.tau;

@@ -27,11 +27,25 @@
 
 namespace mlkit::simd {
 
+/// Asks for memory that will be read soon.
+inline void prefetch([[maybe_unused]] const void* at) {
+#if defined(__GNUC__)
+    __builtin_prefetch(at);
+#endif
+}
+
 /// How many of n numbers lie in [0, 1]; NaN does not.
 MLKIT_CLONES [[maybe_unused]] static Index count_in_unit(const double* p, Index n) {
     Index inside = 0;
     for (Index j = 0; j < n; ++j) inside += (p[j] >= 0.0) & (p[j] <= 1.0);
     return inside;
+}
+
+/// How many of n numbers are at least `low`.
+MLKIT_CLONES [[maybe_unused]] static Index count_at_least(const double* p, Index n, double low) {
+    Index reaching = 0;
+    for (Index j = 0; j < n; ++j) reaching += p[j] >= low;
+    return reaching;
 }
 
 /// sums[j] += p[j] in units of 2^-40.
@@ -140,9 +154,10 @@ MLKIT_CLONES [[maybe_unused]] static void order_bits(const double* scores, Index
     detail::order_bits_of(scores, n, keys);
 }
 
-/// Ascending distinct keys in buckets of equal width: `starts` holds the number of the first key in each; a search that
-/// begins there with a halving of `step` ends at the first key that is not below. The highest key follows the last one
-/// at least 2 * step times.
+/// Ascending distinct keys in buckets of equal width. `starts` holds, first for what lies below all keys and last for
+/// what lies above them, twice the number of keys below a bucket, and one more where keys lie in it: there a search
+/// that begins with a halving of `step` ends at the first key that is not below. ~0 follows the last key at least 2 *
+/// step times.
 template <class Key>
 struct KeyIndex {
     Key first, last;
@@ -152,8 +167,11 @@ struct KeyIndex {
     std::int32_t step;
 };
 
+constexpr Index place_block = 1024;
+
 namespace detail {
 
+/// Most buckets hold no key, and most cells fall there: only the others are searched for.
 template <class Key>
 MLKIT_INLINE void find_places_of(const KeyIndex<Key>& index, const Key* __restrict wanted, Index n,
                                  std::int32_t* __restrict places) {
@@ -161,26 +179,35 @@ MLKIT_INLINE void find_places_of(const KeyIndex<Key>& index, const Key* __restri
     const Key* __restrict keys = index.keys;
     const std::int32_t* __restrict starts = index.starts;
     const unsigned shift = index.shift;
+    std::int32_t listed[place_block], at[place_block];
+    Key key[place_block];
     for (Index k = 0; k < n; ++k) {
         const Key above = wanted[k] > first ? wanted[k] : first, inside = above < last ? above : last;
-        places[k] = starts[static_cast<std::int32_t>((inside - first) >> shift)];
+        const auto bucket = static_cast<std::int32_t>((inside - first) >> shift);
+        at[k] = bucket + (wanted[k] >= first ? 1 : 0) + (wanted[k] > last ? 1 : 0);
+    }
+    Index m = 0;
+    for (Index k = 0; k < n; ++k) {
+        const std::int32_t place = starts[at[k]];
+        places[k] = place;
+        listed[m] = static_cast<std::int32_t>(k);
+        m += place & 1;
+    }
+    for (Index i = 0; i < m; ++i) {
+        key[i] = wanted[listed[i]];
+        at[i] = places[listed[i]] >> 1;
     }
     for (std::int32_t half = index.step; half > 0; half /= 2) {
         const Key* __restrict middle = keys + half - 1;
-        for (Index k = 0; k < n; ++k) {
-            const std::int32_t at = places[k];
-            places[k] = at + (middle[at] < wanted[k] ? half : 0);
-        }
+        for (Index i = 0; i < m; ++i) at[i] += middle[at[i]] < key[i] ? half : 0;
     }
-    for (Index k = 0; k < n; ++k) {
-        const std::int32_t at = places[k];
-        places[k] = 2 * at + (keys[at] == wanted[k] ? 1 : 0);
-    }
+    for (Index i = 0; i < m; ++i) places[listed[i]] = 2 * at[i] + (keys[at[i]] == key[i] ? 1 : 0);
 }
 
 }  // namespace detail
 
-/// places[k] = 2g + 1 where wanted[k] is the g-th key, 2g where it lies between that and the one below.
+/// places[k] = 2g + 1 where wanted[k] is the g-th key, 2g where it lies between that and the one below; n is at most
+/// `place_block`.
 MLKIT_CLONES [[maybe_unused]] static void find_places(const KeyIndex<std::uint32_t>& index, const std::uint32_t* wanted,
                                                       Index n, std::int32_t* places) {
     detail::find_places_of(index, wanted, n, places);
@@ -243,6 +270,13 @@ MLKIT_CLONES [[maybe_unused]] static LossUnits negative_losses(const double* p, 
         sums.logarithmic += fixed_point::wide_units(-detail::log_of(inside));
     }
     return sums;
+}
+
+/// Sum of n <= 256 numbers in [0, 1], in units of 2^-50.
+MLKIT_CLONES [[maybe_unused]] static std::uint64_t sum_fine_units(const double* p, Index n) {
+    std::uint64_t sum = 0;
+    for (Index j = 0; j < n; ++j) sum += fixed_point::fine_units(p[j]);
+    return sum;
 }
 
 /// to[j] = from[j], at least `low` and at most `high` (as variables: compilers make branches of constants).

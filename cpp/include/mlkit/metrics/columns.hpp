@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "mlkit/core/cells.hpp"
+#include "mlkit/core/simd.hpp"
 
 namespace mlkit::metrics {
 
@@ -131,7 +132,13 @@ class DenseTile {
                         load(from + i * s.row_stride + j * s.label_stride);
             return;
         }
+        constexpr Index ahead = 16;  // rows lie pages apart: no hardware sees the next one coming
+        const std::ptrdiff_t width = n * static_cast<Index>(sizeof(Stored));
         for (Index i = 0; i < s.n_rows; ++i, from += s.row_stride) {
+            if (i + ahead < s.n_rows) {
+                simd::prefetch(from + ahead * s.row_stride);
+                simd::prefetch(from + ahead * s.row_stride + width - 1);
+            }
             Real* to = tile_.data() + i;
             for (Index j = 0; j < n; ++j, to += stride_) *to = load(from + j * static_cast<Index>(sizeof(Stored)));
         }

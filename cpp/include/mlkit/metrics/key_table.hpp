@@ -74,7 +74,7 @@ class KeyTable {
             std::fill(places, places + n, 0);
             return;
         }
-        constexpr Index block = 1024;
+        constexpr Index block = simd::place_block;
         Key wanted[block];
         const simd::KeyIndex<Key> index{keys_.front(), last_, shift_, starts_.data(), keys_.data(), step_};
         for (Index begin = 0; begin < n; begin += block) {
@@ -91,7 +91,7 @@ class KeyTable {
 
   private:
     /// Keys in buckets of equal width: the search begins at the bucket's first one and takes as many halvings as the
-    /// fullest bucket needs.
+    /// fullest bucket needs. See KeyIndex.
     void index() {
         last_ = keys_.back();
         const Index most = std::min<Index>(std::max<Index>(8 * n_keys_, 64), Index{1} << 18);
@@ -99,10 +99,15 @@ class KeyTable {
         shift_ = 0;
         while ((range >> shift_) >= static_cast<Key>(most)) ++shift_;
         const auto n_buckets = static_cast<std::size_t>(range >> shift_) + 1;
-        starts_.assign(n_buckets + 1, 0);
+        starts_.assign(n_buckets + 2, 0);
         for (const Key key : keys_) ++starts_[static_cast<std::size_t>((key - keys_.front()) >> shift_) + 1];
         const Place fullest = *std::max_element(starts_.begin(), starts_.end());
-        for (std::size_t b = 1; b <= n_buckets; ++b) starts_[b] += starts_[b - 1];
+        Place below = 0;
+        for (Place& start : starts_) {
+            const Place held = start;
+            start = 2 * below + (held > 0);
+            below += held;
+        }
         step_ = 1;
         while (2 * step_ - 1 < fullest) step_ *= 2;
         keys_.resize(static_cast<std::size_t>(n_keys_ + 2 * step_), ~Key{0});  // no score is as high

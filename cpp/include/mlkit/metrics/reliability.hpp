@@ -167,13 +167,14 @@ class ColumnBinner {
 
   private:
     /// Number and sum of a bin's cells in one word each, fourfold so that an addition need not wait for the one before.
+    /// Most cells of most labels are in the first bin, which gets what the others leave.
     template <class Real>
     void add_cells(const Column<Real>& column, BinSums* sums) {
         static_assert(probability_block / 4 < 128, "the number has 7 bits");
         constexpr unsigned count_shift = 57;
         const auto n_bins = static_cast<std::size_t>(bins_.n_bins);
         words_.assign(4 * n_bins, 0);
-        std::int32_t at[probability_block];
+        std::int32_t at[probability_block], listed[probability_block];
         const double step = 1.0 / static_cast<double>(bins_.n_bins);
         for_each_probability_block(column, [&](Index, Index n, const double* p) {
             if (is_uniform_)
@@ -181,9 +182,21 @@ class ColumnBinner {
                     p, n, step, static_cast<std::int32_t>(bins_.n_bins), at);
             else
                 for (Index k = 0; k < n; ++k) at[k] = static_cast<std::int32_t>(bins_.bin(column.label, p[k]));
-            for (Index k = 0; k < n; ++k)
-                words_[static_cast<std::size_t>(k % 4) * n_bins + static_cast<std::size_t>(at[k])] +=
-                    (std::uint64_t{1} << count_shift) + fixed_point::fine_units(p[k]);
+            Index m = 0;
+            for (Index k = 0; k < n; ++k) {
+                listed[m] = static_cast<std::int32_t>(k);
+                m += at[k] != 0;
+            }
+            std::uint64_t of_first = simd::sum_fine_units(p, n);
+            for (Index i = 0; i < m; ++i) {
+                const std::int32_t k = listed[i];
+                const std::uint64_t units = fixed_point::fine_units(p[k]);
+                words_[static_cast<std::size_t>(i % 4) * n_bins + static_cast<std::size_t>(at[k])] +=
+                    (std::uint64_t{1} << count_shift) + units;
+                of_first -= units;
+            }
+            sums[0].weight.add_times(1.0, n - m);
+            sums[0].probability.add_units(of_first);
             const auto settle = [&](std::size_t bin) {
                 for (std::size_t c = 0; c < 4; ++c) {
                     std::uint64_t& word = words_[c * n_bins + bin];
@@ -195,7 +208,7 @@ class ColumnBinner {
             if (static_cast<Index>(n_bins) <= n)
                 for (std::size_t b = 0; b < n_bins; ++b) settle(b);
             else
-                for (Index k = 0; k < n; ++k) settle(static_cast<std::size_t>(at[k]));
+                for (Index i = 0; i < m; ++i) settle(static_cast<std::size_t>(at[listed[i]]));
         });
     }
 
