@@ -43,6 +43,7 @@ def pair():
 
 @pytest.mark.slow
 @needs_plain_memory
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")
 def test_evaluate_needs_little_memory_and_equals_scikit_learn_on_a_dense_slice(pair, tmp_path):
     truth, score = pair
     np.save(tmp_path / "shape.npy", truth.shape)
@@ -69,9 +70,17 @@ def test_evaluate_needs_little_memory_and_equals_scikit_learn_on_a_dense_slice(p
     for name, values in expected.items():
         np.testing.assert_allclose(ours[name], values, rtol=0, atol=1e-12, equal_nan=True, err_msg=name)
     of_slice = mlkit.evaluate(sparse.csr_array(y), sparse.csr_array(s), absent_labels="sklearn")
+    sets = {
+        f"{name}_{average}": getattr(peer, f"{name}_score")(y, s >= 0.5, average=average, zero_division=0)
+        for name in ("f1", "precision", "recall", "jaccard")
+        for average in ("micro", "macro", "weighted", "samples")
+    }
     for key, value in {
-        "f1_micro": peer.f1_score(y, s >= 0.5, average="micro"),
-        "f1_samples": peer.f1_score(y, s >= 0.5, average="samples", zero_division=0),
+        **sets,
+        "accuracy": peer.accuracy_score(y, s >= 0.5),
+        "ndcg": peer.ndcg_score(y, s),
+        "average_precision_macro": peer.average_precision_score(y, s),
+        "average_precision_weighted": peer.average_precision_score(y, s, average="weighted"),
         "hamming_loss": peer.hamming_loss(y, s >= 0.5),
         "lrap": peer.label_ranking_average_precision_score(y, s),
         "coverage_error": peer.coverage_error(y, s),
