@@ -192,6 +192,19 @@ def test_one_example_of_each_group_counts():
         LabelPowersetConformalClassifier().conformalize_proba(PROBS, LABELS, groups=np.arange(39))
 
 
+@pytest.mark.parametrize(
+    ("groups", "error", "message"),
+    [
+        ([1, np.nan, *range(38)], ValueError, "groups: expected a group for each example, got none at row 1"),
+        (["a", None, *"b" * 38], ValueError, "groups: expected a group for each example, got none at row 1"),
+        (np.array([1, *"b" * 39], object), TypeError, "groups: expected numbers or texts, got objects"),
+    ],
+)
+def test_groups_are_judged(groups, error, message):
+    with pytest.raises(error, match=message):
+        LabelPowersetConformalClassifier().conformalize_proba(PROBS, LABELS, groups=groups)
+
+
 def test_groups_keep_the_promise_for_new_groups():
     rng = np.random.default_rng(0)
     covered = {True: [], False: []}
@@ -260,6 +273,11 @@ def test_given_sets_are_judged():
         region.p_value([3])
     with pytest.raises(ValueError, match="labels: expected known label names, got 'cat'"):
         region.p_value(["cat"])
+    for row in (LABELS[0], [0, 0, 1], [2, 2]):
+        with pytest.raises(ValueError, match=r"labels: expected each label once, got . entries for . labels"):
+            row in region  # noqa: B015
+    with pytest.raises(TypeError, match="labels: expected an integer"):
+        region.p_value(LABELS[0].astype(bool))
     with pytest.raises(ValueError, match=r"position: expected an integer in \[0, "):
         region.unrank(-1)
     with pytest.raises(ValueError, match="order: expected one of 'p_value', 'dfs'"):
@@ -278,6 +296,14 @@ def test_a_region_of_many_labels_has_no_words():
     )
     with pytest.raises(ValueError, match="to_bitsets: expected at most 64 labels, got 65"):
         region.to_bitsets()
+
+
+def test_words_take_no_more_memory_than_the_region_has_sets():
+    region = calibrated().predict_region_proba(PROBS)[0]
+    assert region.to_bitsets(max_sets=10**15).tolist() == region.to_bitsets().tolist()
+    empty = calibrated(confidence_level=0.02).predict_region_proba([[0.5, 0.5, 0.5]])[0]
+    assert empty.is_empty
+    assert empty.to_bitsets(max_sets=10**15).size == 0
 
 
 def test_a_score_of_ones_own_wants_dense_probabilities():

@@ -214,6 +214,23 @@ def test_a_whole_power_set_is_counted_exactly():
 
 
 @pytest.mark.filterwarnings("ignore::mlkit.conformal.ConformalWarning")
+def test_a_power_set_of_thousands_of_labels_answers_as_one_of_few():
+    probs = np.full((5, 5000), 0.3)
+    probs[:, :100] = 0.8
+    clf = LabelPowersetConformalClassifier(confidence_level=0.99).conformalize_proba(probs, np.zeros_like(probs))
+    [region] = clf.predict_region_proba(probs[:1])
+    tracemalloc.start()
+    assert region.rank(region.unrank(2**4000 + 7)) == 2**4000 + 7
+    assert 2000 < len(region.sample(1, random_state=0)[0]) < 3000
+    assert set(region.inclusion_frequency()) == {0.5}
+    histogram = region.cardinality_histogram()
+    assert histogram[:3] == [1, 5000, 5000 * 4999 // 2]
+    assert sum(histogram) == 2**5000
+    assert tracemalloc.get_traced_memory()[1] < 100e6
+    tracemalloc.stop()
+
+
+@pytest.mark.filterwarnings("ignore::mlkit.conformal.ConformalWarning")
 def test_a_thousand_labels_are_decided_and_bracketed():
     probs, labels = drawn(1000, 220, 0.004, 0.3)
     clf = LabelPowersetConformalClassifier(score="log").conformalize_proba(probs[:200], labels[:200])
@@ -267,6 +284,11 @@ def test_a_region_that_explodes_is_bracketed_in_little_time_and_memory():
     assert len(first.sets) == 100
     assert first.next_p_value <= first.p_values[-1]
     assert first.n_left.lower > 10**15
+    begin = time.perf_counter()
+    table = regions.to_frame(max_sets=50)  # counts nothing
+    assert time.perf_counter() - begin < 5
+    assert table["truncated"].all()
+    assert table["labels"][:50].tolist() == first.sets[:50]
     with pytest.raises(ValueError, match="too many to count exactly"):
         len(regions[0])
 

@@ -107,6 +107,19 @@ def test_without_weight_or_unseen_pairs_it_is_the_sum():
         assert list(regions[0].sets(order="dfs")) or regions[0].is_empty
 
 
+def test_sets_outside_of_a_region_without_unseen_pairs_pay_for_theirs():
+    probs, labels = shared.make("smooth", 5, 400, 1)
+    clf = LabelPowersetConformalClassifier(score=PairUnseen(weight=0.3)).fit_proba(np.full((5, 5), 0.5), np.eye(5))
+    regions = clf.conformalize_proba(probs[:350], labels[:350]).predict_region_proba(probs[350:], 0.3)
+    without_pair = [i for i, row in enumerate(probs[350:]) if clf.form_.as_sum(row, regions._thresholds[i])]
+    assert without_pair
+    pair = np.array([[1, 1, 0, 0, 0]])
+    for i in without_pair:
+        for region in (regions[i], pickle.loads(pickle.dumps(regions[i]))):
+            assert region.p_value([0, 1]) == regions[i : i + 1].p_values(pair)[0]
+            assert ([0, 1] in region) == regions[i : i + 1].contains(pair)[0]
+
+
 def test_large_regions_without_unseen_pairs_are_counted_exactly():
     rng = np.random.default_rng(0)
     probs = rng.beta(0.1, 0.9, (420, 54))

@@ -133,3 +133,18 @@ def test_uniformity_is_tested_on_independent_p_values():
     assert uniformity_test(rng.beta(1, 2, 500)) < 1e-4
     with pytest.raises(ValueError, match=r"p_values: expected at least one number, all in \[0, 1\]"):
         uniformity_test([0.5, 1.5])
+
+
+def test_what_is_no_coverage_and_no_score_is_refused():
+    law = betabinom(4, 90, 10)
+    for covered in ([1, 0, 1, 1], np.array([True, False, True, True]), [1.0, 0.0, 1.0, 1.0]):
+        assert coverage_test(covered, 99, 0.9, alternative="less") == law.cdf(3)
+    with pytest.raises(ValueError, match="covered: expected at least one example, each true or false, got float64 val"):
+        coverage_test([0.3, 0.9], 99, 0.9)  # p-values
+    with pytest.raises(ValueError, match="covered: expected at least one example, each true or false, got none"):
+        coverage_test([], 99, 0.9)
+    with pytest.raises(ValueError, match="calibration_scores: expected numbers, got NaN at 1"):
+        online_p_values([1, np.nan, 2], [1.5])
+    with pytest.raises(ValueError, match="test_scores: expected numbers, got <U1"):
+        online_p_values([1, 2], ["a"])
+    assert 0 < online_p_values([], [1.5], random_state=0)[0] < 1

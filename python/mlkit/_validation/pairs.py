@@ -376,6 +376,11 @@ def check_groups(groups: Any, n_rows: int) -> NDArray[np.int64] | None:
     array = read_array("groups", groups)
     if array.shape != (n_rows,):
         raise ValueError(f"groups: expected shape ({n_rows},), one for each example, got shape {array.shape}")
+    import pandas as pd
+
+    missing = np.flatnonzero(pd.isna(array))
+    if missing.size:
+        raise ValueError(f"groups: expected a group for each example, got none at row {missing[0]}")
     try:
         numbers: NDArray[np.int64] = np.unique(array, return_inverse=True)[1].astype(np.int64)
     except TypeError:

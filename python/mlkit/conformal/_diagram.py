@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import comb
 from typing import Any
 
 import numpy as np
@@ -39,11 +38,15 @@ class Diagram:
         ValueError
             If there would be too many nodes.
         """
+        if int(costs.sum()) <= budget:  # for any number of labels
+            none = np.zeros(0, np.int32)
+            return cls(EVERYTHING, none, none, none, [], labels, best)
         nodes = _core.conformal.threshold_bdd(costs, budget, NODE_CAP)
         if nodes is None:
             raise ValueError(
-                f"region: expected a decision diagram of at most {NODE_CAP} nodes, got more with {costs.size} "
-                "undecided labels (a lower confidence_level decides more; size() and sets() work for any region)"
+                f"region: expected a decision diagram of at most {NODE_CAP} nodes and 4000 undecided labels, got more "
+                f"with {costs.size} undecided labels (a lower confidence_level decides more; size() and sets() work "
+                "for any region)"
             )
         root, level, without, with_, words = nodes
         counts = [int.from_bytes(row.tobytes(), "little") for row in words]
@@ -136,13 +139,17 @@ class Diagram:
             )
         n, step = self.labels.size, np.where(self.best[self.labels], -1, 1)
         offset = int((step < 0).sum())  # so that no position is negative
-        rest: list[Any] = [None] * (n + 1)  # all combinations of the labels from a level on
-        for i in range(n, -1, -1):
-            down = int((step[i:] < 0).sum())
-            row = np.zeros(n + 1, object)
-            for k in range(n - i + 1):
-                row[offset - down + k] = comb(n - i, k)
-            rest[i] = row
+        rest: dict[int, NDArray[Any]] = {}  # all combinations of the labels from a level on
+
+        def everything(level: int) -> NDArray[Any]:
+            if level not in rest:
+                row, ways = np.zeros(n + 1, object), 1
+                down = int((step[level:] < 0).sum())
+                for k in range(n - level + 1):
+                    row[offset - down + k] = ways
+                    ways = ways * (n - level - k) // (k + 1)
+                rest[level] = row
+            return rest[level]
 
         def shifted(row: NDArray[Any], by: int) -> NDArray[Any]:
             moved = np.zeros_like(row)
@@ -156,7 +163,7 @@ class Diagram:
         rows: list[NDArray[Any]] = []
 
         def of(node: int, level: int) -> NDArray[Any]:
-            return nothing if node == NOTHING else rest[level] if node == EVERYTHING else rows[node]
+            return nothing if node == NOTHING else everything(level) if node == EVERYTHING else rows[node]
 
         for node in range(len(self.counts)):
             level = int(self.level[node])

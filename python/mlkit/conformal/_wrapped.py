@@ -8,6 +8,8 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import ClassifierTags, Tags, get_tags
 
+from mlkit.conformal._models import probabilities_of
+
 
 class PredictsLabelSets(BaseEstimator):  # type: ignore[misc]
     """Takes a matrix of labels and, without a model inside, probabilities of any storage."""
@@ -44,7 +46,7 @@ class WrapsEstimator(PredictsLabelSets):
         if self.estimator is None:
             return X
         if self.prefit:
-            return self.estimator.predict_proba(X)
+            return probabilities_of(self.estimator, X)
         if not hasattr(self, "estimator_"):
             raise NotFittedError("estimator: expected a fitted estimator, got prefit=False and no fit (call fit first)")
-        return self.estimator_.predict_proba(X)
+        return probabilities_of(self.estimator_, X)

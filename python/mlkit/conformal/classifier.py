@@ -19,6 +19,7 @@ from mlkit._validation.params import check_choice, check_flag, check_number, des
 from mlkit._validation.probabilities import Probabilities
 from mlkit.conformal._flips import flip_table, own_units
 from mlkit.conformal._inputs import ConformalWarning, check_known, check_probs
+from mlkit.conformal._models import come_back, out_of_fold, remembered
 from mlkit.conformal._pairs import PairForm
 from mlkit.conformal._quadratic import QuadraticForm, fit_form
 from mlkit.conformal._ranks import RankTable, snapped
@@ -26,10 +27,11 @@ from mlkit.conformal._searched import SearchedTable, score_cells
 from mlkit.conformal._wrapped import WrapsEstimator
 from mlkit.conformal.regions import RegionArray
 from mlkit.conformal.scores import LEARNED, Mahalanobis, PairUnseen, Separable, resolve_score
+from mlkit.labels.matrix import LabelMatrix
 from mlkit.labels.reading import read_labels
 
 _OPEN = {"open_low": True, "open_high": True}
-_MOST_REMEMBERED = 1000  # training examples, to tell them when they come back as calibration examples
+_OF_CALIBRATION = ("calibration_scores_", "n_calibration_", "n_labels_", "label_names_", "_ranks", "_score")
 
 
 class LabelPowersetConformalClassifier(WrapsEstimator):
@@ -55,7 +57,7 @@ class LabelPowersetConformalClassifier(WrapsEstimator):
         Break ties by chance, for coverage that is exact instead of at least ``confidence_level``.
     allow_empty : bool, default=True
         Whether a region may hold no set (for an example unlike the calibration examples); if not, the best set is
-        added.
+        added, with those that score the same.
     unknown_policy : {"error", "marginal"}, default="error"
         Unknown calibration labels: refuse them, or score the known labels alone. The guarantee then holds only for
         examples whose labels are unknown in the same way; for fully labelled ones regions are too small.
@@ -146,7 +148,7 @@ class LabelPowersetConformalClassifier(WrapsEstimator):
         return resolve_score(self.score)
 
     def fit(self, X: Any, y: Any) -> LabelPowersetConformalClassifier:
-        """Fit a clone of the estimator, unless ``prefit``, and what the score learns.
+        """Fit a clone of the estimator, unless ``prefit``, and what the score learns; forget a calibration from before.
 
         ``predict`` works from then on; regions and p-values also take :meth:`conformalize`, with other examples.
 
@@ -163,34 +165,23 @@ class LabelPowersetConformalClassifier(WrapsEstimator):
         score = self._check()
         if self.estimator is None:
             return self.fit_proba(X, y)
+        self._forget_calibration()
         self._fit_estimator(X, y)
+        labels = read_labels(y, n_threads=resolve_threads(self.n_jobs), argument="y")
+        self._learn_labels(labels)
         if isinstance(score, PairUnseen):
-            labels = read_labels(y, n_threads=resolve_threads(self.n_jobs), argument="y")
             self.form_: Any = PairForm(labels, score)
         if isinstance(score, Mahalanobis):
-            if not self.prefit and score.errors == "oof":
-                from sklearn.model_selection import cross_val_predict
-
-                self.fit_proba(cross_val_predict(self.estimator, X, y, cv=5, method="predict_proba"), y)
-            else:
-                self.fit_proba(self._probabilities(X), y)
+            is_new = not self.prefit and score.errors == "oof"
+            self.fit_proba(out_of_fold(self.estimator, X, y) if is_new else self._probabilities(X), y)
         if not self.prefit:
-            self._remember_training(X, y, score)
+            self._training_marks = remembered(X)
         return self
 
-    def _remember_training(self, X: Any, y: Any, score: Any) -> None:
-        """Keep the scores of some training examples."""
-        from scipy.sparse import issparse
-        from sklearn.utils import _safe_indexing
-        from sklearn.utils.validation import _num_samples
-
-        n = _num_samples(X)
-        rows = np.unique(np.linspace(0, n - 1, min(n, _MOST_REMEMBERED)).astype(np.int64))
-        some = _safe_indexing(X.tocsr() if issparse(X) else X, rows)
-        probs = self._probabilities(some)
-        cells = self._cells(probs, _safe_indexing(y, rows), unknown_policy="marginal")
-        self._learn_labels(cells)
-        self._training_scores = np.unique(_rounded(self._scores_of(cells, score)))
+    def _forget_calibration(self) -> None:
+        """Scores of calibration examples mean nothing under a new model or covariance."""
+        for name in _OF_CALIBRATION:
+            self.__dict__.pop(name, None)
 
     def fit_proba(self, pred_probs: Any, y: Any) -> LabelPowersetConformalClassifier:
         """Fit what a score learns: the covariance of errors (``"mahalanobis"``), pairs of labels (``"pair_unseen"``).
@@ -208,8 +199,9 @@ class LabelPowersetConformalClassifier(WrapsEstimator):
         self : LabelPowersetConformalClassifier
         """
         score = self._check()
+        self._forget_calibration()
         cells = self._cells(pred_probs, y, unknown_policy="error" if isinstance(score, LEARNED) else "marginal")
-        self._learn_labels(cells)
+        self._learn_labels(cells.labels)
         if isinstance(score, PairUnseen):
             self.form_ = PairForm(cells.labels, score)
         elif isinstance(score, Mahalanobis):
@@ -217,10 +209,10 @@ class LabelPowersetConformalClassifier(WrapsEstimator):
             self.cov_condition_ = self.form_.condition
         return self
 
-    def _learn_labels(self, cells: Cells) -> None:
+    def _learn_labels(self, labels: LabelMatrix) -> None:
         """Names known from training say which column of later labels is which."""
-        self.n_labels_ = cells.shape[1]
-        self.label_names_ = self._trained_names = cells.label_names
+        self.n_labels_ = labels.shape[1]
+        self.label_names_ = self._trained_names = labels.label_names
 
     def _cells(self, pred_probs: Any, y: Any, *, unknown_policy: str, label_names: Any = None) -> Cells:
         return check_known(
@@ -255,7 +247,15 @@ class LabelPowersetConformalClassifier(WrapsEstimator):
             If there are too few examples for the level, all scores are equal, or the examples are those that ``fit``
             has trained the estimator on.
         """
-        return self._conformalize(self._probabilities(X), y, groups)
+        self._conformalize(self._probabilities(X), y, groups)
+        if self.estimator is not None and come_back(getattr(self, "_training_marks", set()), X):
+            warnings.warn(
+                "X: expected calibration examples that the estimator was not trained on, got those given to fit "
+                "(regions are too small for new examples)",
+                ConformalWarning,
+                stacklevel=2,
+            )
+        return self
 
     def conformalize_proba(self, pred_probs: Any, y: Any, *, groups: Any = None) -> LabelPowersetConformalClassifier:
         """Calibrate with the probabilities of examples that the model has not seen.
@@ -290,6 +290,7 @@ class LabelPowersetConformalClassifier(WrapsEstimator):
         self.calibration_scores_ = self._scores_of(cells, score)
         self.n_calibration_, self.n_labels_ = cells.shape
         self.label_names_ = cells.label_names
+        self._score = score
         self._ranks = RankTable(self.calibration_scores_)
         self._warn()
         return self
@@ -297,7 +298,8 @@ class LabelPowersetConformalClassifier(WrapsEstimator):
     def _warn_of_level(self, level: float, stacklevel: int) -> None:
         n, significance = self.n_calibration_, 1 - level
         if snapped(significance, n) < 1:
-            enough = math.ceil(1 / significance - 1e-9) - 1
+            enough = max(1, math.ceil(1 / significance) - 2)
+            enough += next(more for more in range(4) if snapped(significance, enough + more) >= 1)
             warnings.warn(
                 f"n_calibration: expected at least {enough} examples for confidence_level={level:g}, "
                 f"got {n} (regions hold every label set)",
@@ -308,14 +310,6 @@ class LabelPowersetConformalClassifier(WrapsEstimator):
     def _warn(self) -> None:
         n = self.n_calibration_
         self._warn_of_level(self.confidence_level, 5)
-        known = getattr(self, "_training_scores", np.zeros(0))
-        if known.size >= 20 and np.isin(known, _rounded(self.calibration_scores_)).mean() > 0.5:
-            warnings.warn(
-                "X: expected calibration examples that the estimator was not trained on, got scores that are those of "
-                "the examples given to fit (regions are too small for new examples)",
-                ConformalWarning,
-                stacklevel=4,
-            )
         if n > 1 and self._ranks.scores[0] == self._ranks.scores[-1]:
             warnings.warn(
                 f"y: expected scores that differ, got {n} equal ones (regions cover more than asked for; "
@@ -326,12 +320,17 @@ class LabelPowersetConformalClassifier(WrapsEstimator):
 
     # ---------------------------------------------------------------------------------------------------------- predict
 
-    def _check_calibrated(self) -> None:
+    def _check_calibrated(self) -> Any:
+        """The score of the calibration."""
         if not hasattr(self, "_ranks"):
             raise NotFittedError(
                 f"{type(self).__name__}: expected a calibrated classifier "
                 "(call conformalize or conformalize_proba first)"
             )
+        score = self._check()
+        if score != self._score:
+            raise ValueError(f"score: expected that of the calibration, {self._score}, got {score} (calibrate anew)")
+        return score
 
     def predict_region(self, X: Any, confidence_level: Any = None) -> Any:
         """Prediction regions of examples.
@@ -363,8 +362,7 @@ class LabelPowersetConformalClassifier(WrapsEstimator):
         -------
         RegionArray or list of RegionArray
         """
-        self._check_calibrated()
-        score = self._check()
+        score = self._check_calibrated()
         levels: Any = self.confidence_level if confidence_level is None else confidence_level
         many = isinstance(levels, (list, tuple, np.ndarray))
         checked = [check_number("confidence_level", x, 0, 1, **_OPEN) for x in (levels if many else [levels])]
@@ -434,8 +432,7 @@ class LabelPowersetConformalClassifier(WrapsEstimator):
         -------
         ndarray of shape (n_samples,), float64
         """
-        self._check_calibrated()
-        score = self._check()
+        score = self._check_calibrated()
         cells = self._cells(pred_probs, y, unknown_policy="error", label_names=self.label_names_)
         if cells.shape[1] != self.n_labels_:
             raise ValueError(
@@ -467,13 +464,6 @@ class LabelPowersetConformalClassifier(WrapsEstimator):
         if isinstance(score, Mahalanobis) and cells.labels.n_unknown:
             raise ValueError("y: expected known cells with the score 'mahalanobis' (it ties all labels together)")
         return score_cells(cells, self._form(score, cells.shape[1]))
-
-
-def _rounded(scores: NDArray[Any]) -> NDArray[np.float64]:
-    """To what another order of additions does not change."""
-    mantissa, exponent = np.frexp(scores.astype(np.float64))
-    rounded: NDArray[np.float64] = np.ldexp(np.round(mantissa * 2.0**30), exponent)
-    return rounded
 
 
 def _scores_of(cells: Cells, score: Any) -> NDArray[Any]:

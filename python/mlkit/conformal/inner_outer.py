@@ -13,7 +13,7 @@ from mlkit._validation.cells import Cells
 from mlkit._validation.params import check_choice, check_flag, check_number
 from mlkit.conformal._inputs import check_known, check_probs
 from mlkit.conformal._ranks import snapped
-from mlkit.conformal._thresholded import SMALLEST, InnerOuterSets, sets_above
+from mlkit.conformal._thresholded import InnerOuterSets, sets_above
 from mlkit.conformal._wrapped import WrapsEstimator
 
 
@@ -100,6 +100,8 @@ class InnerOuterConformalClassifier(WrapsEstimator):
         self : InnerOuterConformalClassifier
         """
         self._check()
+        for name in ("inner_threshold_", "outer_threshold_"):
+            self.__dict__.pop(name, None)
         if self.estimator is not None:
             self._fit_estimator(X, y)
         else:
@@ -187,5 +189,5 @@ class InnerOuterConformalClassifier(WrapsEstimator):
                 "(call conformalize or conformalize_proba first)"
             )
         probs = check_probs(pred_probs, self.n_labels_, self.label_names_, self.n_jobs, from_logits=self.from_logits)
-        above_inner = max(float(np.nextafter(self.inner_threshold_, np.inf)), SMALLEST)
+        above_inner = float(np.nextafter(self.inner_threshold_, np.inf))
         return InnerOuterSets(sets_above(probs, above_inner), sets_above(probs, self.outer_threshold_))

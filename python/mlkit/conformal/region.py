@@ -169,7 +169,7 @@ class LabelSetRegion(RankedSets):
     def _members(self, labels: Iterable[Any]) -> NDArray[np.bool_]:
         if isinstance(labels, (str, bytes)) or not isinstance(labels, Iterable):
             raise TypeError(f"labels: expected a list of labels, got {described(labels)}")
-        row = np.zeros(self.n_labels, bool)
+        row, n_given = np.zeros(self.n_labels, bool), 0
         numbers = {name: j for j, name in enumerate(self._names or ())}
         for label in labels:
             if isinstance(label, str):
@@ -181,6 +181,12 @@ class LabelSetRegion(RankedSets):
                 row[numbers[label]] = True
             else:
                 row[check_integer("labels", label, 0, self.n_labels - 1)] = True
+            n_given += 1
+        if n_given != row.sum():
+            raise ValueError(
+                f"labels: expected each label once, got {n_given} entries for {row.sum()} labels (of a row of 0 and 1: "
+                "numpy.flatnonzero(row))"
+            )
         return row
 
     def _score(self, row: NDArray[np.bool_]) -> Any:
@@ -261,7 +267,7 @@ class LabelSetRegion(RankedSets):
         SetList
         """
         max_sets = check_integer("max_sets", max_sets, low=0)
-        found = list(itertools.islice(self._sets("p_value", max_sets + 1), max_sets + 1))
+        found = self._first(max_sets + 1)
         truncated = len(found) > max_sets
         first = found[:max_sets]
         if truncated:
@@ -271,6 +277,10 @@ class LabelSetRegion(RankedSets):
             left = SizeBound(0, 0, True)
         p_values = np.array([p for _, p in first], np.float64)
         return SetList([s for s, _ in first], p_values, truncated, found[-1][1] if truncated else None, left)
+
+    def _first(self, n_sets: int) -> list[tuple[tuple[Any, ...], float]]:
+        """The first sets by p-value, uncounted."""
+        return list(itertools.islice(self._sets("p_value", n_sets), n_sets))
 
     def to_bitsets(self, max_sets: int | None = None) -> NDArray[np.uint64]:
         """Write the region as words of 64 bits, label 0 the lowest bit, depth-first; for up to 64 labels.
@@ -298,8 +308,13 @@ class LabelSetRegion(RankedSets):
                 raise ValueError(
                     f"to_bitsets: expected at most {self._most_words} sets, got up to {max_sets} (pass max_sets)"
                 )
-        max_sets = check_integer("max_sets", max_sets, low=0)
+        max_sets = min(check_integer("max_sets", max_sets, low=0), self._largest)
         return self._words(np.uint64(1) << np.arange(self.n_labels, dtype=np.uint64), max_sets)
+
+    @property
+    def _largest(self) -> int:
+        """As many sets as the undecided labels can make."""
+        return 0 if self.is_empty else 1 << min(62, self._free.size)
 
     _most_words = 1 << 27
 

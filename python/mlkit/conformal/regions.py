@@ -209,9 +209,9 @@ class RegionArray(LevelViews):
     def flip_pvalues(self) -> Any:
         """Largest p-value of any label set that contradicts the best set in this label: float64 (n, L).
 
-        A label is decided at significance e if and only if its value here is at most e, so that 1 minus it is a
-        confidence which is valid for all labels of an example together. For sparse probabilities only the labels that
-        these store are answered.
+        A label is decided at significance e if and only if its value here is at most e (and the region is not empty),
+        so that 1 minus it is a confidence which is valid for all labels of an example together. For sparse
+        probabilities only the labels that these store are answered.
         """
         values = self._flips.flip_p_values(self._ranks, self._uniforms, self._threads)
         if self._flips.indptr is None:
@@ -367,7 +367,7 @@ class RegionArray(LevelViews):
         Notes
         -----
         S needs no label set: by exchanging sums it is (2^L + sum over calibration scores a of the number of sets that
-        score at most a) / (n + 1), whether or not p-values are smoothed for the regions.
+        score at most a) / (n + 1). P-values are not smoothed here, also where those of the regions are.
 
         References
         ----------
@@ -403,12 +403,13 @@ class RegionArray(LevelViews):
         for i, region in enumerate(self):
             if names is not None:
                 region._names = names
-            listed = region.top(max_sets)
-            columns["row"] += [i] * len(listed.sets)
-            columns["rank"] += range(len(listed.sets))
-            columns["labels"] += listed.sets
-            columns["p_value"] += listed.p_values.tolist()
-            columns["truncated"] += [listed.truncated] * len(listed.sets)
+            found = region._first(max_sets + 1)  # one more tells whether there are more
+            listed = found[:max_sets]
+            columns["row"] += [i] * len(listed)
+            columns["rank"] += range(len(listed))
+            columns["labels"] += [labels for labels, _ in listed]
+            columns["p_value"] += [p for _, p in listed]
+            columns["truncated"] += [len(found) > max_sets] * len(listed)
         return pd.DataFrame(columns)
 
     def to_numpy(self, max_sets: int | None = None, *, memory_limit: int | str | None = "2GB") -> SetArray:

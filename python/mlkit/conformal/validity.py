@@ -95,7 +95,7 @@ def coverage_test(
     0.165
     """
     check_choice("alternative", alternative, ("two-sided", "less"))
-    inside = np.asarray(covered, bool).ravel()
+    inside = _true_or_false(covered)
     law = _law(n_calibration, confidence_level, inside.size)
     n_covered = int(inside.sum())
     if law is None:
@@ -104,6 +104,23 @@ def coverage_test(
     if alternative == "less":
         return below
     return min(1.0, 2 * min(below, float(law.sf(n_covered - 1))))
+
+
+def _true_or_false(covered: Any) -> NDArray[np.bool_]:
+    values = np.asarray(covered).ravel()
+    if values.size == 0 or (values.dtype != bool and not np.isin(values, (0, 1)).all()):
+        got = "none" if values.size == 0 else f"{values.dtype} values other than 0 and 1"
+        raise ValueError(f"covered: expected at least one example, each true or false, got {got}")
+    return values.astype(bool)
+
+
+def _numbers(name: str, scores: Any) -> list[Any]:
+    values = np.asarray(scores).ravel()
+    if values.size and (values.dtype.kind not in "biuf" or np.isnan(values).any()):
+        got = values.dtype if values.dtype.kind not in "biuf" else f"NaN at {int(np.argmax(np.isnan(values)))}"
+        raise ValueError(f"{name}: expected numbers, got {got}")
+    listed: list[Any] = values.tolist()
+    return listed
 
 
 def online_p_values(calibration_scores: Any, test_scores: Any, random_state: Any = None) -> NDArray[np.float64]:
@@ -132,8 +149,8 @@ def online_p_values(calibration_scores: Any, test_scores: Any, random_state: Any
     >>> online_p_values([1, 2, 3], [2.5, 9.0], random_state=0).round(2)
     array([0.41, 0.05])
     """
-    seen = sorted(np.asarray(calibration_scores).ravel().tolist())
-    scores = np.asarray(test_scores).ravel().tolist()
+    seen = sorted(_numbers("calibration_scores", calibration_scores))
+    scores = _numbers("test_scores", test_scores)
     uniforms = np.random.default_rng(random_state).random(len(scores))
     p_values = np.empty(len(scores))
     for t, (score, u) in enumerate(zip(scores, uniforms.tolist())):

@@ -9,6 +9,12 @@ namespace mlkit::metrics {
 
 namespace detail {
 
+/// A row of single precision as it lies in memory.
+struct PlainRow {
+    const float* p;
+    Index size;
+};
+
 class TopSelector {
   public:
     TopSelector(Index n_labels, Background background) : n_labels_(n_labels), background_(background) {}
@@ -49,8 +55,8 @@ class TopSelector {
         return a.score > b.score || (a.score == b.score && a.label < b.label);
     }
 
-    template <class ValueOf, class Offer>
-    void visit_scores(const DenseRow& row, Index k, bool, ValueOf&&, Offer&& offer) const {
+    template <class Row, class ValueOf, class Offer>
+    void visit_scores(const Row& row, Index k, bool, ValueOf&&, Offer&& offer) const {
         constexpr Index block = 64;
         for (Index begin = 0; begin < row.size; begin += block) {
             const Index end = std::min(begin + block, row.size);
@@ -58,9 +64,10 @@ class TopSelector {
             for (Index j = begin; j < end; ++j) offer(static_cast<std::int32_t>(j), row.p[j]);
         }
     }
-    /// Whether one of the scores is better than the worst candidate: most blocks have none.
-    bool any_above(const double* scores, Index begin, Index end) const {
-        const double least = candidates_.front().score;
+    /// Whether one of the scores is better than the worst candidate, which is one of their type: most blocks have none.
+    template <class Real>
+    bool any_above(const Real* scores, Index begin, Index end) const {
+        const auto least = static_cast<Real>(candidates_.front().score);
         int found = 0;
         for (Index j = begin; j < end; ++j) found |= scores[j] > least;
         return found != 0;
@@ -94,6 +101,17 @@ inline void top_labels(const Cells& cells, Index k, bool drops_absent, const Tea
     const Team team = whole_team.for_work(cells.n_read());
     std::vector<detail::TopSelector> selectors(static_cast<std::size_t>(team.n_threads),
                                                detail::TopSelector(cells.labels.n_labels, cells.labels.background));
+    const auto* dense = std::get_if<DenseScores>(&cells.scores);
+    if (dense && dense->real == Real::float32 && dense->label_stride == sizeof(float) && !dense->clip) {
+        for_each_range(dense->n_rows, cells.tile_rows(), team, [&](Index begin, Index end, int thread) {
+            for (Index i = begin; i < end; ++i) {
+                const auto* row = reinterpret_cast<const float*>(dense->data + i * dense->row_stride);
+                selectors[static_cast<std::size_t>(thread)].select(
+                    cells.labels.row(i), detail::PlainRow{row, dense->n_labels}, k, drops_absent, out + i * k);
+            }
+        });
+        return;
+    }
     for_each_row(cells, team, [&](int thread, Index i, const LabelRow& labels, const auto& scores) {
         selectors[static_cast<std::size_t>(thread)].select(labels, scores, k, drops_absent, out + i * k);
     });
