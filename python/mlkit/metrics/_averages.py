@@ -63,11 +63,24 @@ def warn_undefined(message: str, stacklevel: int = 3) -> None:
     warnings.warn(message, UndefinedMetricWarning, stacklevel=stacklevel + 1)
 
 
+def of_empty_rows(n_empty: int) -> str:
+    """How many examples have no known cell, if any."""
+    if not n_empty:
+        return ""
+    which = "1 example has" if n_empty == 1 else f"{n_empty} examples have"
+    return f"{which} no known cell and is left out of the mean"
+
+
 def warn_empty_rows(n_empty: int, name: str, stacklevel: int = 3) -> None:
     """Say how many examples have no known cell."""
     if n_empty:
-        which = "1 example has" if n_empty == 1 else f"{n_empty} examples have"
-        warn_undefined(f"{name}: {which} no known cell and is left out of the mean", stacklevel + 1)
+        warn_undefined(f"{name}: {of_empty_rows(n_empty)}", stacklevel + 1)
+
+
+def of_absent_labels(absent: NDArray[np.bool_], names: Sequence[str] | None, without: float) -> str:
+    """How many labels without a positive a macro mean counts as 0, and its value ``without`` them."""
+    have = f"{int(absent.sum())} of {absent.size} labels have no positive ({listed(absent, names)})"
+    return f"{have}; the macro mean counts them as 0. absent_labels='skip' gives {without:.3g}"
 
 
 def listed(which: NDArray[np.bool_], names: Sequence[str] | None) -> str:

@@ -19,12 +19,37 @@ from mlkit.metrics._averages import (
     listed,
     mark_absent,
     mean,
-    warn_empty_rows,
+    of_absent_labels,
+    of_empty_rows,
     warn_undefined,
 )
 from mlkit.metrics._counts import Counts
 
 Ratio = Callable[[Counts, float], Floats]
+
+
+class Told:
+    """What a call has to say of undefined numbers, in one warning; of zeros only where ``zeros`` is asked for."""
+
+    def __init__(self, name: str, zeros: bool) -> None:
+        self.name, self.zeros = name, zeros
+        self._of_zeros: list[str] = []
+        self._of_rows: list[str] = []
+
+    def add_zeros(self, text: str) -> None:
+        if text not in self._of_zeros:
+            self._of_zeros.append(text)
+
+    def add_empty_rows(self, n: int) -> None:
+        text = of_empty_rows(n)
+        if text and text not in self._of_rows:
+            self._of_rows.append(text)
+
+    def warn(self, stacklevel: int = 4) -> None:
+        """Say it; the default stack level is that of a function which the public one calls."""
+        texts = [*self._of_zeros, *(["zero_division= says otherwise"] if self._of_zeros else []), *self._of_rows]
+        if texts:
+            warn_undefined(f"{self.name}: {'; '.join(texts)}", stacklevel)
 
 
 def judge(
@@ -69,8 +94,10 @@ def score_of(
     """A ratio of counts, judged and averaged."""
     check_choice("absent_labels", absent_labels, ABSENT)
     pair, undefined, warn = judge(y_true, y_pred, labels, average, sample_weight, zero_division, unknown, n_jobs)
-    counts = counts_for(pair, average)
-    return averaged(name, ratio, empty, counts, pair, average, undefined, warn, absent_labels)
+    counts, told = counts_for(pair, average), Told(name, warn)
+    value = averaged(ratio, empty, counts, pair, average, undefined, absent_labels, told)
+    told.warn()
+    return value
 
 
 def fbeta_of(
@@ -91,10 +118,11 @@ def fbeta_of(
     pair, undefined, warn = judge(
         y_true, y_pred, labels, average, sample_weight, zero_division, unknown, n_jobs, (*AVERAGES, "macro_pr")
     )
-    counts = counts_for(pair, average)
+    counts, told = counts_for(pair, average), Told(name, warn)
     if average == "macro_pr":
-        p = averaged(name, _counts.precision, "prediction", counts, pair, "macro", undefined, warn, absent_labels)
-        r = averaged(name, _counts.recall, "positive", counts, pair, "macro", undefined, warn, absent_labels)
+        p = averaged(_counts.precision, "prediction", counts, pair, "macro", undefined, absent_labels, told)
+        r = averaged(_counts.recall, "positive", counts, pair, "macro", undefined, absent_labels, told)
+        told.warn()
         if beta == 0 or np.isinf(beta):
             return r if beta else p
         return (1 + beta**2) * p * r / (beta**2 * p + r) if p + r > 0 else undefined
@@ -103,46 +131,55 @@ def fbeta_of(
         return _counts.fbeta(c, beta, value)
 
     empty = {0.0: "prediction", np.inf: "positive"}.get(beta, "positive or prediction")
-    return averaged(name, ratio, empty, counts, pair, average, undefined, warn, absent_labels)
+    value = averaged(ratio, empty, counts, pair, average, undefined, absent_labels, told)
+    told.warn()
+    return value
 
 
 def averaged(
-    name: str,
     ratio: Ratio,
     empty: str,
     counts: Counts,
     pair: Pair,
     average: str | None,
     undefined: float,
-    warn: bool,
     absent_labels: str,
+    told: Told,
 ) -> Any:
     """A ratio averaged; ``counts`` are those of rows for "samples" and of labels otherwise."""
     counts_used = counts.total if average == "micro" else counts
     values = ratio(counts_used, undefined)
-    if warn and counts_used.known.any():
-        _warn_of_zeros(name, ratio(counts_used, np.nan), empty, counts_used, pair, average)
+    if told.zeros and counts_used.known.any():
+        _tell_zeros(ratio, empty, counts_used, pair, average, absent_labels, told)
     if average == "micro":
         return float(values[0])
     if average == "samples":
         known = counts.known > 0
-        warn_empty_rows(int((~known).sum()), name, stacklevel=5)
+        told.add_empty_rows(int((~known).sum()))
         return mean(values[known], None if pair.weights is None else pair.weights.values[known])
     if average is None:
         return mark_absent(values, counts.positive, absent_labels)
     return average_labels(values, average, counts.positive, absent_labels)
 
 
-def _warn_of_zeros(name: str, values: Floats, empty: str, counts: Counts, pair: Pair, average: str | None) -> None:
-    zeros = np.isnan(values) & (counts.known > 0 if average == "samples" else True)
+def _tell_zeros(
+    ratio: Ratio, empty: str, counts: Counts, pair: Pair, average: str | None, absent_labels: str, told: Told
+) -> None:
+    zeros = np.isnan(ratio(counts, np.nan)) & (counts.known > 0 if average == "samples" else True)
     n = int(zeros.sum())
     if not n:
         return
     if average == "micro":
-        where = f"there is no {empty}; the score is set to 0"
-    elif average == "samples":
-        where = f"{n} of {zeros.size} examples have no {empty} and count as 0"
-    else:
+        told.add_zeros(f"there is no {empty}; the score is set to 0")
+        return
+    if average == "samples":
+        told.add_zeros(f"{n} of {zeros.size} examples have no {empty} and count as 0")
+        return
+    absent, values = counts.positive == 0, ratio(counts, 0.0)
+    if average == "macro" and absent_labels == "sklearn" and absent.any() and not values[absent].any():
+        without = average_labels(values, "macro", counts.positive, "skip")
+        told.add_zeros(of_absent_labels(absent, pair.truth.label_names, without))
+        zeros &= ~absent
+    if zeros.any():
         names = listed(zeros, pair.truth.label_names)
-        where = f"{n} of {zeros.size} labels have no {empty} and count as 0 ({names})"
-    warn_undefined(f"{name}: {where}; zero_division= says otherwise", stacklevel=5)
+        told.add_zeros(f"{int(zeros.sum())} of {zeros.size} labels have no {empty} and count as 0 ({names})")

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlkit._validation.pairs import check_pair
+from mlkit._validation.pairs import check_pair, check_zero_division
 from mlkit._validation.params import check_flag, check_integer, check_label_names
 from mlkit.metrics import _counts
 from mlkit.metrics._averages import AVERAGES, warn_empty_rows
-from mlkit.metrics.sets import precision_recall_fscore_support
+from mlkit.metrics._set_scores import Told
+from mlkit.metrics.sets import scores_of
 
 
 def hamming_loss(
@@ -226,15 +227,17 @@ def classification_report(
     if names is None:
         chosen = range(pair.shape[1]) if labels is None else labels
         names = tuple(str(j) for j in chosen)
-    options: dict[str, Any] = {"sample_weight": sample_weight, "zero_division": zero_division, "n_jobs": n_jobs}
+    undefined = check_zero_division(zero_division)
+    told = Told("classification_report", undefined is None)
 
     def scores(average: str | None) -> Any:
-        return precision_recall_fscore_support(pair.truth, pair.predicted, average=average, **options)
+        return scores_of(pair, 1.0, average, 0.0 if undefined is None else undefined, "sklearn", told)
 
     p, r, f, support = scores(None)
     lines: list[tuple[str, tuple[Any, ...]]] = list(zip(names, zip(p, r, f, support)))
     n_labels = len(lines)
     lines += [(f"{average} avg", (*scores(average)[:3], np.sum(support))) for average in AVERAGES]
+    told.warn(3)
     headers = ("precision", "recall", "f1-score", "support")
     if output_dict:
         return {name: dict(zip(headers, map(float, values))) for name, values in lines}

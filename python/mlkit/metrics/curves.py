@@ -9,7 +9,16 @@ import numpy as np
 from mlkit._validation.pairs import Scored, check_scored
 from mlkit._validation.params import check_choice, check_number
 from mlkit.metrics._areas import Areas, label_areas, pooled_areas
-from mlkit.metrics._averages import ABSENT, Floats, check_average, listed, mean, warn_empty_rows, warn_undefined
+from mlkit.metrics._averages import (
+    ABSENT,
+    Floats,
+    check_average,
+    listed,
+    mean,
+    of_absent_labels,
+    warn_empty_rows,
+    warn_undefined,
+)
 from mlkit.metrics._ranks import rank_rows
 from mlkit.metrics._row_order import row_order_precision
 
@@ -104,9 +113,12 @@ def roc_auc_score(
     undefined = np.isnan(values)
     if undefined.any() and absent_labels != "skip":
         becomes = "0" if absent_labels == "zero" else "NaN"
+        gives = "leaves them out"
+        if average == "macro":
+            gives = f"gives {_weighted(values[~undefined], np.ones(int((~undefined).sum()))):.3g}"
         warn_undefined(
             f"roc_auc_score: {int(undefined.sum())} of {values.size} labels have positives or negatives only, their "
-            f"area is {becomes} ({listed(undefined, cells.truth.label_names)}); absent_labels='skip' leaves them out"
+            f"area is {becomes} ({listed(undefined, cells.truth.label_names)}); absent_labels='skip' {gives}"
         )
     if absent_labels == "zero":
         values = np.where(undefined, 0.0, values)
@@ -269,12 +281,13 @@ def _averaged_precision(
     if absent.any() and absent_labels == "sklearn":
         if average == "micro":
             warn_undefined(f"{name}: there is no positive; the score is set to 0", 4)
+        elif average == "macro":
+            without = _weighted(values[~absent], np.ones(int((~absent).sum())))
+            warn_undefined(f"{name}: {of_absent_labels(absent, cells.truth.label_names, without)}", 4)
         else:
-            warn_undefined(
-                f"{name}: {int(absent.sum())} of {values.size} labels have no positive and count as 0 "
-                f"({listed(absent, cells.truth.label_names)}); absent_labels='skip' leaves them out",
-                4,
-            )
+            names = listed(absent, cells.truth.label_names)
+            count = f"{int(absent.sum())} of {values.size} labels have no positive and count as 0"
+            warn_undefined(f"{name}: {count} ({names}); absent_labels='skip' leaves them out", 4)
     if average == "micro":
         return float(values[0])
     if absent_labels == "nan":

@@ -8,7 +8,7 @@ from typing import Any
 
 from mlkit._validation.params import described, shorten, suggest
 from mlkit.metrics import calibration, confusion, curves, ranking, sets, topk
-from mlkit.metrics.evaluate import evaluate
+from mlkit.metrics._measuring import measure, tell_ties
 
 LOSSES = (
     "hamming_loss", "coverage_error", "ranking_loss", "one_error", "binary_log_loss", "multilabel_brier_score",
@@ -126,8 +126,11 @@ class MultiScorer:
                     f"got {type(estimator).__name__}"
                 )
             score = getattr(estimator, response)(X)
-        ks = [options["k"] for _, _, _, options, _ in self._measures if "k" in options] or 1
-        report = evaluate(y, score, estimator.predict(X), k=ks, sample_weight=sample_weight, absent_labels="sklearn")
+        ks = [options["k"] for _, _, _, options, _ in self._measures if "k" in options]
+        of = {"k": ks or 1, "sample_weight": sample_weight, "absent_labels": "sklearn"}
+        report = measure(y, score, estimator.predict(X), **of)
+        if ks:
+            tell_ties(report, "multi_scorer")
         return {name: report[key].value * (1 if key == name else -1) for name, key, *_ in self._measures}
 
     def __repr__(self) -> str:
