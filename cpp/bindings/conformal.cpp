@@ -55,11 +55,15 @@ py::tuple flip_costs_of(const ScoreArrays& scores, const ScoreRule& rule, int n_
     return py::make_tuple(differences, best, empty, absent.one - absent.zero);
 }
 
-py::tuple count_rows(const Flips& flips, const Costs& thresholds, Index node_cap, Index n_buckets, int n_threads) {
+py::tuple count_rows(const Flips& flips, const Costs& thresholds, bool exact, Index node_cap, Index n_buckets,
+                     int n_threads) {
     require(thresholds.size() == flips.view.n_rows, "thresholds: expected one for each row");
-    CountLimits limits;
-    limits.node_cap = node_cap;
-    limits.n_buckets = n_buckets;
+    CountLimits limits = CountLimits::exact(node_cap, n_buckets);
+    if (!exact) {
+        limits = {};
+        limits.node_cap = node_cap;
+        limits.n_buckets = n_buckets;
+    }
     return bounds_to_numpy(
         without_gil([&] { return count_regions(flips.view, thresholds.data(), limits, team(n_threads)); }));
 }
@@ -160,8 +164,8 @@ void register_rows(py::module_& m) {
             return py::make_tuple(low, high);
         },
         py::arg("flips"), py::arg("thresholds").noconvert(), py::arg("n_threads"));
-    m.def("count_rows", &count_rows, py::arg("flips"), py::arg("thresholds").noconvert(), py::arg("node_cap"),
-          py::arg("n_buckets"), py::arg("n_threads"));
+    m.def("count_rows", &count_rows, py::arg("flips"), py::arg("thresholds").noconvert(), py::arg("exact"),
+          py::arg("node_cap"), py::arg("n_buckets"), py::arg("n_threads"));
     m.def(
         "total_sizes",
         [](const Flips& flips, const Costs& calibration, Index n_buckets, int n_threads) {
@@ -209,6 +213,13 @@ void register_subsets(py::module_& m) {
         },
         py::arg("costs").noconvert(), py::arg("budget"), py::arg("list_cap"));
     m.def(
+        "count_in_branches",
+        [](const Costs& costs, Cost budget, int n_threads) {
+            require(costs.size() <= static_cast<Index>(BranchesAndHalves::most_elements), "costs: too many");
+            return without_gil([&] { return BranchesAndHalves::count(to_vector(costs), budget, team(n_threads)); });
+        },
+        py::arg("costs").noconvert(), py::arg("budget"), py::arg("n_threads"));
+    m.def(
         "count_bracket",
         [](const Costs& costs, Cost budget, Index n_buckets) {
             const SizeBound bound =
@@ -233,15 +244,32 @@ void register_subsets(py::module_& m) {
 void register_risk(py::module_& m) {
     py::enum_<Risk>(m, "Risk").value("fnr", Risk::fnr).value("miscoverage", Risk::miscoverage).value("fp", Risk::fp);
     m.def(
-        "risk_steps",
+        "risk_jumps",
         [](const Labels& labels, const ScoreArrays& scores, Risk risk, int n_threads) {
             const Cells cells = cells_of(labels, scores);
-            RiskSteps steps = without_gil([&] { return risk_steps(cells, risk, team(n_threads)); });
+            RiskJumps jumps = without_gil([&] { return risk_jumps(cells, risk, team(n_threads)); });
+            return py::make_tuple(to_numpy(std::move(jumps.p)), to_numpy(std::move(jumps.examples)),
+                                  to_numpy(std::move(jumps.units)));
+        },
+        py::arg("labels"), py::arg("scores"), py::arg("risk"), py::arg("n_threads"));
+    m.def(
+        "risk_steps",
+        [](const Array<double>& p, const Array<std::int32_t>& examples, const Array<std::int64_t>& units) {
+            require(examples.size() == p.size() && units.size() == p.size(), "jumps: arrays disagree");
+            RiskSteps steps =
+                without_gil([&] { return risk_steps(p.data(), examples.data(), units.data(), p.size()); });
             return py::make_tuple(to_numpy(std::move(steps.thresholds)), to_numpy(std::move(steps.passed)),
                                   to_numpy(std::move(steps.ends)), to_numpy(std::move(steps.examples)),
                                   to_numpy(std::move(steps.units)));
         },
-        py::arg("labels"), py::arg("scores"), py::arg("risk"), py::arg("n_threads"));
+        py::arg("p").noconvert(), py::arg("examples").noconvert(), py::arg("units").noconvert());
+    m.def(
+        "where_exceeded",
+        [](const Array<double>& p, const Array<std::int64_t>& units, std::int64_t most) {
+            require(units.size() == p.size(), "jumps: arrays disagree");
+            return without_gil([&] { return where_exceeded(p.data(), units.data(), p.size(), most); });
+        },
+        py::arg("p").noconvert(), py::arg("units").noconvert(), py::arg("most"));
     m.def(
         "false_discoveries",
         [](const Labels& labels, const ScoreArrays& scores, const Array<double>& grid, int n_threads) {

@@ -89,18 +89,21 @@ void register_row_searches(py::class_<Arrays>& form_class) {
         py::arg("scores"), py::arg("thresholds").noconvert(), py::arg("n_threads"));
     form_class.def(
         "sizes",
-        [](const Arrays& form, const ScoreArrays& scores, const Array<Number>& thresholds, Index most, Index node_cap,
-           int n_threads) {
+        [](const Arrays& form, const ScoreArrays& scores, const Array<Number>& thresholds, bool exact, Index most,
+           Index node_cap, int n_threads) {
             check_form(scores, form);
             require(thresholds.size() == scores.n_rows, "thresholds: expected one for each row");
-            CountLimits limits;
-            limits.node_cap = node_cap;
+            CountLimits limits = CountLimits::exact(node_cap, 1 << 14);
+            if (!exact) {
+                limits = {};
+                limits.node_cap = node_cap;
+            }
             return bounds_to_numpy(without_gil([&] {
                 return searched::count_regions(scores.view, scores.n_rows, form.view, thresholds.data(), most, limits,
                                                team(n_threads));
             }));
         },
-        py::arg("scores"), py::arg("thresholds").noconvert(), py::arg("most"), py::arg("node_cap"),
+        py::arg("scores"), py::arg("thresholds").noconvert(), py::arg("exact"), py::arg("most"), py::arg("node_cap"),
         py::arg("n_threads"));
     form_class.def(
         "total_sizes",

@@ -45,6 +45,7 @@ def test_counts_of_subsets_equal_those_of_all_sums(seed):
         expected = int(np.searchsorted(sums, budget, side="right"))
         assert core.count_one_by_one(costs, budget) == expected
         assert core.count_in_halves(costs, budget, 1 << 20) == expected
+        assert core.count_in_branches(costs, budget, 2) == expected
         root, *_, words = core.threshold_bdd(costs[::-1].copy(), budget, 10**6)
         counted = 2**n if root == -2 else int.from_bytes(words[root].tobytes(), "little")
         assert counted == expected
@@ -126,6 +127,65 @@ def test_regions_of_nearly_all_sets_of_54_labels_are_counted_exactly():
         assert count_of_tied_costs(region._costs, region._budget) == n == sum(region.cardinality_histogram())
         for labels_ in region.sample(3, random_state=0):
             assert region.unrank(region.rank(labels_)) == labels_
+
+
+def tied_in_their_upper_half(n, seed):
+    """Distinct costs whose sums compare as those of their upper halves do, and the number of subsets by these sums."""
+    rng = np.random.default_rng(seed)
+    small = rng.integers(1, 700, n)
+    ways = np.zeros(int(small.sum()) + 1, np.int64)
+    ways[0] = 1
+    for cost in small:
+        ways[cost:] += ways[:-cost].copy()
+    return np.sort((small << 32) + rng.integers(0, 2**26, n)), np.cumsum(ways)
+
+
+@pytest.mark.parametrize(
+    ("n", "share"),
+    [(30, 0.5), (47, 0.2), (49, 0.15), (51, 0.9), pytest.param(54, 0.5, marks=pytest.mark.slow)],
+)
+def test_many_distinct_costs_are_counted_as_by_going_through_all_sums(n, share):
+    costs, counts = tied_in_their_upper_half(n, seed=n)
+    small = int(share * (counts.size - 1))
+    budget = (small + 1 << 32) - 1
+    assert core.count_in_branches(costs, budget, 2) == counts[small]
+    assert core.count_in_branches(costs, budget, 1) == counts[small]
+
+
+@pytest.mark.slow
+def test_the_most_uncertain_regions_of_54_labels_are_counted_exactly():
+    probs, labels = drawn(54, 1002, 8, 8)
+    clf = LabelPowersetConformalClassifier(score="log").conformalize_proba(probs[:1000], labels[:1000])
+    regions = clf.predict_region_proba(probs[1000:])
+    lower, _, exact = regions.size(exact=True)
+    assert exact.all()
+    assert min(lower) > 2**51
+    assert not regions.size()[2].any()
+    for i, region in enumerate(regions):
+        costs, budget = region._costs, region._budget
+        low, high = (int.from_bytes(words, "little") for words in core.count_bracket(costs, budget, 1 << 14))
+        assert low < lower[i] < high < 1.01 * low
+        if i == 0:  # subsets with an element, and those without it
+            rest = np.delete(costs, 30)
+            parts = [core.count_in_branches(rest, left, 2) for left in (budget, budget - int(costs[30]))]
+            assert sum(parts) == lower[0] == region.count()
+
+
+@pytest.mark.slow
+def test_uncertain_and_certain_regions_of_54_labels_are_all_counted_exactly():
+    rng = np.random.default_rng(5)
+    shape = rng.uniform(0.05, 0.6, (1200, 1))  # from nearly certain examples to such as hold 10^8 sets and more
+    probs = rng.beta(shape, 4 * shape, (1200, 54))
+    labels = rng.random(probs.shape) < probs
+    clf = LabelPowersetConformalClassifier(score="log").conformalize_proba(probs[:1000], labels[:1000])
+    regions = clf.predict_region_proba(probs[1000:])
+    lower, _, exact = regions.size(exact=True)
+    print(np.quantile(lower.astype(float), [0, 0.25, 0.5, 0.75, 1]))
+    assert exact.all()
+    for i, region in enumerate(regions):
+        halves = core.count_in_halves(region._costs, region._budget, 1 << 23)
+        assert halves is None or halves == lower[i]
+    assert max(lower) > 10**8
 
 
 def test_uncertain_regions_of_54_labels_are_counted_exactly():

@@ -7,82 +7,58 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import issparse
+from scipy.special import expit
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils import check_array
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from mlkit.conformal import LabelPowersetConformalClassifier, MultiLabelRiskController
-
-CALIBRATED = "asks for predictions after fit: they need conformalize, with other examples"
-NOT_READ = "without an estimator to fit, fit has nothing to learn and does not read its arguments"
-EXPECTED_OF_CLASSIFIER = {
-    "check_fit_score_takes_y": "takes the parameter score for a method",
-    "check_pipeline_consistency": "takes the parameter score for a method",
-    "check_n_features_in_after_fitting": NOT_READ,
-    "check_complex_data": NOT_READ,
-    "check_estimators_empty_data_messages": NOT_READ,
-    "check_estimators_nan_inf": NOT_READ,
-    "check_estimator_sparse_tag": NOT_READ,
-    "check_estimator_sparse_array": CALIBRATED,
-    "check_estimator_sparse_matrix": CALIBRATED,
-    "check_fit_check_is_fitted": NOT_READ,
-    "check_n_features_in": NOT_READ,
-    "check_fit1d": NOT_READ,
-    "check_estimators_dtypes": CALIBRATED,
-    "check_dtype_object": CALIBRATED,
-    "check_estimators_pickle": CALIBRATED,
-    "check_f_contiguous_array_estimator": CALIBRATED,
-    "check_methods_sample_order_invariance": CALIBRATED,
-    "check_methods_subset_invariance": CALIBRATED,
-    "check_dict_unchanged": CALIBRATED,
-    "check_fit_idempotent": CALIBRATED,
-    "check_fit2d_predict1d": CALIBRATED,
-}
-NO_FIT = "there is no fit: calibrate chooses thresholds for a model that was fitted elsewhere"
-EXPECTED_OF_CONTROLLER = dict.fromkeys(
-    [
-        "check_complex_data",
-        "check_dict_unchanged",
-        "check_dont_overwrite_parameters",
-        "check_dtype_object",
-        "check_estimator_sparse_array",
-        "check_estimator_sparse_matrix",
-        "check_estimator_sparse_tag",
-        "check_estimators_dtypes",
-        "check_estimators_empty_data_messages",
-        "check_estimators_fit_returns_self",
-        "check_estimators_nan_inf",
-        "check_estimators_overwrite_params",
-        "check_estimators_pickle",
-        "check_f_contiguous_array_estimator",
-        "check_fit1d",
-        "check_fit2d_1feature",
-        "check_fit2d_1sample",
-        "check_fit2d_predict1d",
-        "check_fit_check_is_fitted",
-        "check_fit_idempotent",
-        "check_methods_sample_order_invariance",
-        "check_methods_subset_invariance",
-        "check_n_features_in",
-        "check_n_features_in_after_fitting",
-        "check_pipeline_consistency",
-        "check_positive_only_tag_during_fit",
-        "check_readonly_memmap_input",
-    ],
-    NO_FIT,
+from mlkit.conformal import (
+    InnerOuterConformalClassifier,
+    LabelPowersetConformalClassifier,
+    MultiLabelRiskController,
 )
+
+
+def squashed(X):
+    """A model that was fitted elsewhere: probabilities of one label from any examples."""
+    first = check_array(X, accept_sparse="csr")[:, :1]
+    return expit(first.toarray() if issparse(first) else first)
+
+
+WITH_A_MODEL = [
+    LabelPowersetConformalClassifier(MultiOutputClassifier(LogisticRegression()), prefit=False),
+    InnerOuterConformalClassifier(MultiOutputClassifier(LogisticRegression()), prefit=False),
+    MultiLabelRiskController(squashed),
+]
+A_SCORE = "calls the attribute score, here the name of a nonconformity score, as a method"
+NO_LABELS = "gives the classes 1 and 2 where labels are 0 or 1; that is refused before what the check is after"
+EXPECTED = {
+    "LabelPowersetConformalClassifier": {
+        "check_fit_score_takes_y": A_SCORE,
+        "check_pipeline_consistency": A_SCORE,
+        "check_n_features_in_after_fitting": A_SCORE,
+        "check_estimators_dtypes": NO_LABELS,
+        "check_fit2d_1feature": NO_LABELS,
+    },
+    "InnerOuterConformalClassifier": {},
+    "MultiLabelRiskController": {
+        "check_estimators_dtypes": NO_LABELS,
+        "check_fit2d_1feature": NO_LABELS,
+        "check_requires_y_none": "refuses y=None as a wrong kind (TypeError); the check wants a ValueError",
+    },
+}
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
-@parametrize_with_checks(
-    [LabelPowersetConformalClassifier(), MultiLabelRiskController()],
-    expected_failed_checks=lambda estimator: (
-        EXPECTED_OF_CONTROLLER if isinstance(estimator, MultiLabelRiskController) else EXPECTED_OF_CLASSIFIER
-    ),
-)
+@parametrize_with_checks(WITH_A_MODEL, expected_failed_checks=lambda estimator: EXPECTED[type(estimator).__name__])
 def test_scikit_learn_agrees(estimator, check):
     check(estimator)
 
@@ -118,6 +94,75 @@ def test_frames_go_in_and_label_names_come_out(frames, score):
     plain.fit(train[0].to_numpy(), train[1].to_numpy()).conformalize(cal[0].to_numpy(), cal[1].to_numpy())
     assert (plain.predict(X.to_numpy()) == clf.predict(X)).all()
     assert plain.label_names_ is None
+
+
+@pytest.mark.parametrize("score", ["log", "mahalanobis", "pair_unseen"])
+def test_columns_of_calibration_labels_are_matched_by_the_names_of_training(frames, score):
+    train, (X, Y), (new, _) = frames
+    clf = LabelPowersetConformalClassifier(model(), prefit=False, score=score).fit(*train).conformalize(X, Y)
+    turned = clone(clf).fit(*train).conformalize(X, Y[NAMES[::-1]])
+    assert turned.label_names_ == tuple(NAMES)
+    assert (turned.calibration_scores_ == clf.calibration_scores_).all()
+    assert turned.predict_region(new).size()[0].tolist() == clf.predict_region(new).size()[0].tolist()
+    plain = clone(clf).fit(*train).conformalize(X, Y.to_numpy())
+    assert plain.label_names_ == tuple(NAMES)
+    with pytest.raises(ValueError, match="y: expected the columns"):
+        clf.conformalize(X, Y.rename(columns={"cat": "cow"}))
+
+
+@pytest.mark.parametrize("score", ["log", "linf", "mahalanobis", "pair_unseen"])
+def test_the_forced_prediction_takes_no_calibration(frames, score):
+    train, cal, (X, _) = frames
+    clf = LabelPowersetConformalClassifier(model(), prefit=False, score=score)
+    with pytest.raises(NotFittedError, match="expected a fitted or calibrated classifier"):
+        clf.predict(X)
+    before = clf.fit(*train).predict(X)
+    with pytest.raises(NotFittedError, match="expected a calibrated classifier"):
+        clf.predict_region(X)
+    assert (clf.conformalize(*cal).predict(X) == before).all()
+    assert (clf.predict_region(X).best == before).all()
+    probs = clf.estimator_.predict_proba(X)
+    alone = LabelPowersetConformalClassifier(score=score).fit(clf.estimator_.predict_proba(train[0]), train[1])
+    assert alone.predict(probs).shape == before.shape
+    with pytest.raises(ValueError, match="pred_probs: expected 3 labels"):
+        alone.predict(np.ones((5, 2)) / 2)
+
+
+def test_a_model_inside_is_fitted_for_inner_and_outer_sets_too(frames):
+    train, cal, (X, Y) = frames
+    clf = InnerOuterConformalClassifier(model(), prefit=False)
+    with pytest.raises(NotFittedError, match="estimator: expected a fitted estimator, got prefit=False and no fit"):
+        clf.conformalize(*cal)
+    inner, outer = clf.fit(*train).conformalize(*cal).predict_sets(X)
+    fitted = InnerOuterConformalClassifier(model().fit(*train))
+    same = fitted.fit(*train).conformalize(*cal).predict_sets(X)
+    assert (same.inner == inner).all()
+    assert (same.outer == outer).all()
+    assert ((inner <= Y.to_numpy()) & (Y.to_numpy() <= outer)).all(axis=1).mean() > 0.8
+    with pytest.raises(ValueError, match="y: expected 0 or 1"):
+        InnerOuterConformalClassifier().fit(np.ones((4, 2)) / 2, np.full((4, 2), 3))
+
+
+def test_a_fitted_model_stays_fitted_in_a_clone_when_it_is_frozen(frames):
+    train, cal, (X, _) = frames
+    clf = LabelPowersetConformalClassifier(FrozenEstimator(model().fit(*train)))
+    regions = clone(clf).conformalize(*cal).predict_region(X)
+    assert (regions.certain == clf.conformalize(*cal).predict_region(X).certain).all()
+
+
+def test_thresholds_are_fitted_where_scikit_learn_fits(frames):
+    train, cal, (X, Y) = frames
+    fitted = model().fit(*train)
+    rc = MultiLabelRiskController(fitted.predict_proba, risk_level=0.2)
+    assert clone(rc).fit(*cal).thresholds_ == rc.calibrate(*cal).thresholds_
+    sets = cross_val_predict(rc, X, Y, cv=3)
+    for _, test in KFold(3).split(X):
+        rest = np.setdiff1d(np.arange(len(X)), test)
+        other = clone(rc).fit(X.iloc[rest], Y.iloc[rest])
+        assert (sets[test] == other.predict(X.iloc[test])).all()
+    assert rc.feature_names_in_.tolist() == list("abcd")
+    with pytest.raises(ValueError, match="feature names should match"):
+        rc.predict(X[list("dcba")])
 
 
 def test_a_classifier_can_be_cloned_set_pickled_and_asked_for_other_levels(frames):

@@ -41,7 +41,9 @@ def calibrated(score="log", kind="dense", n_labels=6, n=300, **options):
     if kind == "sparse":
         probs = np.where(probs < 0.1, 0, probs)
     given = sparse.csr_array(probs[150 : 150 + n]) if kind == "sparse" else probs[150 : 150 + n]
-    clf = LabelPowersetConformalClassifier(score=score, **options).fit_proba(probs[:150], labels[:150])
+    n_fit = 8 if score == "pair_unseen" else 150  # too few for all pairs of labels to be seen
+    clf = LabelPowersetConformalClassifier(score=score, **options).fit_proba(probs[:n_fit], labels[:n_fit])
+    assert score != "pair_unseen" or 0 < clf.form_.n_seen_pairs < n_labels * (n_labels - 1) // 2
     clf.conformalize_proba(probs[:150], labels[:150])
     return clf.predict_region_proba(given), labels[150 : 150 + n]
 
@@ -62,7 +64,7 @@ def dense(answer):
 FORMS = [(score, kind) for score in ("log", "l1", "linf", "hamming") for kind in ("dense", "sparse")]
 
 
-@pytest.mark.parametrize(("score", "kind"), [*FORMS, ("mahalanobis", "dense")])
+@pytest.mark.parametrize(("score", "kind"), [*FORMS, ("mahalanobis", "dense"), ("pair_unseen", "dense")])
 @pytest.mark.parametrize("options", [{}, {"allow_empty": False}, {"smoothing": True, "random_state": 0}])
 def test_the_table_of_levels_says_what_the_regions_say(score, kind, options):
     regions, truth = calibrated(score, kind, **options)
@@ -106,7 +108,7 @@ def test_levels_are_judged():
 # ----------------------------------------------------------------------------------------------------------- pictures
 
 
-@pytest.mark.parametrize("score", ["log", "mahalanobis"])
+@pytest.mark.parametrize("score", ["log", "mahalanobis", "pair_unseen"])
 def test_the_line_of_sizes_is_the_share_of_examples_with_at_most_so_many_sets(score):
     regions, _ = calibrated(score)
     ax = render(regions.plot_size([0.5, 0.9]))
@@ -139,7 +141,7 @@ def test_bounds_of_sizes_are_a_band():
     assert ax.get_xlabel() == "label sets in the region (of 1.2e30)"
 
 
-@pytest.mark.parametrize("score", ["log", "linf"])
+@pytest.mark.parametrize("score", ["log", "linf", "mahalanobis", "pair_unseen"])
 def test_the_areas_of_labels_add_up_to_all_of_them(score):
     regions, _ = calibrated(score)
     table = regions.by_level()
@@ -155,8 +157,9 @@ def test_the_areas_of_labels_add_up_to_all_of_them(score):
     assert own.get_xdata() == [0.9, 0.9]
 
 
-def test_the_line_of_coverage_is_what_was_observed():
-    regions, truth = calibrated()
+@pytest.mark.parametrize("score", ["log", "mahalanobis", "pair_unseen"])
+def test_the_line_of_coverage_is_what_was_observed(score):
+    regions, truth = calibrated(score)
     table = regions.by_level(truth)
     ax = render(regions.plot_coverage(truth))
     lines = {line.get_label(): line for line in ax.get_lines()}
@@ -187,9 +190,11 @@ DRAW = [
 
 
 @pytest.mark.parametrize("draw", DRAW)
-@pytest.mark.parametrize("case", ["few labels", "one example", "sparse", "thousand labels", "trivial", "mostly empty"])
+@pytest.mark.parametrize(
+    "case", ["one example", "sparse", "thousand labels", "unseen pairs", "trivial", "mostly empty"]
+)
 def test_what_is_drawn_lies_inside_the_picture(draw, case):
-    if case == "thousand labels":
+    if case == "many labels":
         regions, truth = calibrated(n_labels=1000)
     elif case == "trivial":
         regions, truth = calibrated()
@@ -199,8 +204,10 @@ def test_what_is_drawn_lies_inside_the_picture(draw, case):
         regions = regions.at(0.01)
     elif case == "one example":
         regions, truth = calibrated(n=1)
+    elif case == "unseen pairs":
+        regions, truth = calibrated("pair_unseen")
     else:
-        regions, truth = calibrated(kind="sparse" if case == "sparse" else "dense")
+        regions, truth = calibrated(kind="sparse")
     ax = render(draw(regions, truth))
     frame, (low, high) = ax.figure.bbox, ax.get_xlim()
     ticks = [tick for tick in ax.get_xticklabels() if low <= tick.get_position()[0] <= high]

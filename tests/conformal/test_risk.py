@@ -87,13 +87,17 @@ def test_rcps_equals_trying_every_threshold(bound, risk, level):
         check(rc, risk, probs, passed)
 
 
+def sorted_steps(cells):
+    return _core.conformal.risk_steps(*_core.conformal.risk_jumps(*cells.core, _core.conformal.Risk.fnr, 2))
+
+
 @pytest.mark.parametrize("decimals", [None, 2, 0])
 def test_jumps_are_sorted_and_ties_stay_in_order(decimals):
     probs, labels = drawn(0, n=3000, n_labels=6, decimals=decimals)
     labels[:] = 1
     probs[0, 0] = -0.0
     cells = check_cells(labels, probs)
-    thresholds, passed, ends, examples, units = _core.conformal.risk_steps(*cells.core, _core.conformal.Risk.fnr, 2)
+    thresholds, passed, ends, examples, units = sorted_steps(cells)
     jumps = np.sort(probs, axis=1).ravel()
     order = np.argsort(jumps, kind="stable")
     assert (np.repeat(thresholds[:-1], np.diff(ends, prepend=0)) == jumps[order]).all()
@@ -108,7 +112,7 @@ def test_probabilities_that_differ_in_their_last_bits_are_sorted():
     probs = 0.5 + rng.integers(0, 1000, (2000, 3)) * 2.0**-52
     probs[::7] = rng.random((286, 3))
     cells = check_cells(np.ones(probs.shape, int), probs)
-    thresholds, *_ = _core.conformal.risk_steps(*cells.core, _core.conformal.Risk.fnr, 1)
+    thresholds, *_ = sorted_steps(cells)
     assert thresholds[:-1].tolist() == np.unique(probs).tolist()
 
 
@@ -247,7 +251,7 @@ def test_inner_and_outer_risks_are_seldom_too_high():
         at = {"fnr": outer, "fdr": inner}
         failures += any(curve.risks[np.searchsorted(curve.thresholds, at[name])] > 0.2 for name, curve in true.items())
     assert certified > 150
-    assert failures / 200 < 0.2 + 3 * math.sqrt(0.2 * 0.8 / 200)
+    assert oracle.is_seldom(failures, 200, 0.2)
 
 
 def test_crc_keeps_the_mean_risk_at_its_level():
@@ -261,19 +265,76 @@ def test_crc_keeps_the_mean_risk_at_its_level():
     assert np.mean(risks) > 0.15  # within 1 / (n + 1) but for chance: not merely cautious
 
 
-@pytest.mark.parametrize(("bound", "most"), [("hoeffding_bentkus", 0.1), ("hoeffding", 0.1), ("wsr", 0.1)])
-def test_rcps_seldom_certifies_too_high_a_risk(bound, most):
-    # regression: adding the largest capital of two halves of the path fails in 11 to 15 % of such set-ups
-    rng = np.random.default_rng(1)
-    big_probs, big_labels = drawn(rng, n=60_000, n_labels=2)
-    big = MultiLabelRiskController().calibrate_proba(big_probs, big_labels).risk_curve_
-    failures = 0
-    for _ in range(400):
-        rows = rng.integers(0, 60_000, 100)
-        rc = MultiLabelRiskController(risk_level=0.1, method="rcps", confidence_level=0.9, bound=bound)
-        t = rc.calibrate_proba(big_probs[rows], big_labels[rows]).thresholds_
-        failures += big.risks[np.searchsorted(big.thresholds, t)] > 0.1
-    assert failures / 400 < most + 3 * math.sqrt(most * (1 - most) / 400)
+class Population:
+    """Examples to draw from, with the very risk of every threshold."""
+
+    def __init__(self, risk, n_labels):
+        self.rng = np.random.default_rng(n_labels)
+        self.probs, self.labels = drawn(self.rng, n=20_000, n_labels=n_labels)
+        self.curve = MultiLabelRiskController(risk=risk).calibrate_proba(self.probs, self.labels).risk_curve_
+
+    def draw(self, n):
+        rows = self.rng.integers(0, len(self.probs), n)
+        return self.probs[rows], self.labels[rows]
+
+    def risk(self, threshold):
+        return self.curve.risks[np.searchsorted(self.curve.thresholds, threshold)]
+
+
+# where the whole of MAPIE 1.6.0 fails in 13.6, 14.5 and 11.7 % of the sets instead of 10 %
+SMALL = [(2, 100, 0.1), (5, 100, 0.1), (2, 200, 0.2)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("bound", "risk", "n_labels", "n", "level"),
+    [
+        *[("wsr", "fnr", *setup) for setup in SMALL],
+        *[("hoeffding_bentkus", "fnr", *setup) for setup in SMALL],
+        ("hoeffding_bentkus", "fp", 5, 100, 0.1),
+        ("wsr", "fp", 5, 100, 0.1),
+        ("hoeffding", "fnr", 2, 200, 0.2),
+        ("hoeffding", "fnr", 5, 400, 0.1),
+        ("binomial", "miscoverage", 2, 100, 0.1),
+        ("binomial", "miscoverage", 5, 100, 0.2),
+    ],
+)
+def test_rcps_seldom_certifies_too_high_a_risk(bound, risk, n_labels, n, level):
+    population, n_sets = Population(risk, n_labels), 3000
+    failures = n_feasible = 0
+    rc = MultiLabelRiskController(risk=risk, risk_level=level, method="rcps", confidence_level=0.9, bound=bound)
+    for _ in range(n_sets):
+        rc.calibrate_proba(*population.draw(n))
+        failures += population.risk(rc.thresholds_) > level
+        n_feasible += rc.feasible_
+    assert n_feasible > 0.8 * n_sets  # or nothing would be promised
+    assert oracle.is_seldom(failures, n_sets, 0.1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("n_labels", "n", "level"), SMALL)
+def test_the_sum_of_two_half_paths_certifies_too_high_a_risk_too_often(n_labels, n, level):
+    # the defect that the test above is there to find
+    population, n_sets, price = Population("fnr", n_labels), 3000, math.log(10)
+    rc = MultiLabelRiskController(risk_level=level, method="rcps", confidence_level=0.9, bound="wsr")
+    failures = {"whole": 0, "halves": 0}
+    for k in range(n_sets):
+        probs, labels = population.draw(n)
+        steps = np.unique(probs[labels == 1])
+        missed = ((labels == 1)[:, :, None] & (probs[:, :, None] < steps)).sum(axis=1)
+        path = oracle.betting_path(missed / np.maximum(1, labels.sum(axis=1))[:, None], level, 0.1)
+        best = {
+            "whole": path.max(axis=0),
+            "halves": path[: n // 2 + 1].max(axis=0) + (path[n // 2 :] - path[n // 2]).max(axis=0),
+        }
+        for name, capital in best.items():
+            passed = int(np.argmin(np.append(capital > price, False)))  # up to the first that fails
+            threshold = steps[passed - 1] if passed else 0.0
+            failures[name] += population.risk(threshold) > level
+            if name == "whole" and k < 200:
+                assert threshold == rc.calibrate_proba(probs, labels).thresholds_
+    assert oracle.is_seldom(failures["whole"], n_sets, 0.1)
+    assert not oracle.is_seldom(failures["halves"], n_sets, 0.1)
 
 
 def test_thresholds_are_not_those_of_a_grid():
@@ -451,7 +512,7 @@ def test_inner_and_outer_enclose_the_truth_even_with_few_calibration_examples():
         clf = InnerOuterConformalClassifier(confidence_level=0.8).conformalize_proba(probs[:39], labels[:39])
         inner, outer = clf.predict_sets_proba(probs[39:])
         inside.append(bool(((inner <= labels[39:]) & (labels[39:] <= outer)).all()))
-    assert np.mean(inside) > 0.8 - 4 * 0.4 / math.sqrt(600)
+    assert oracle.is_seldom(600 - sum(inside), 600, 0.2)
     probs, labels = drawn(rng, n=3500)
     clf = InnerOuterConformalClassifier(confidence_level=0.8).conformalize_proba(probs[:499], labels[:499])
     inner, outer = clf.predict_sets_proba(probs[499:])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import betabinom
+from scipy.stats import betabinom, binomtest
 
 from mlkit.conformal import LabelPowersetConformalClassifier
 from mlkit.conformal.validity import coverage_interval, coverage_test, online_p_values, uniformity_test
@@ -23,6 +23,8 @@ def covered_once(rng, score, n, level, smoothing, decimals=None, m=1):
     clf = LabelPowersetConformalClassifier(
         score=score, confidence_level=level, smoothing=smoothing, random_state=rng_seed(rng)
     )
+    if score in ("mahalanobis", "pair_unseen"):
+        clf.fit_proba(*drawn(rng, 40))
     return clf.conformalize_proba(probs[:n], labels[:n]).predict_region_proba(probs[n:]).contains(labels[n:])
 
 
@@ -30,7 +32,7 @@ def rng_seed(rng):
     return int(rng.integers(2**31))
 
 
-@pytest.mark.parametrize("score", ["log", "l1", "l2", "linf", "log_centered"])
+@pytest.mark.parametrize("score", ["log", "l1", "l2", "linf", "log_centered", "mahalanobis", "pair_unseen"])
 @pytest.mark.parametrize("level", [0.8, 0.9, 0.95])
 def test_coverage_follows_its_law(score, level):
     rng = np.random.default_rng([int(100 * level), *score.encode()])
@@ -42,17 +44,14 @@ def test_coverage_follows_its_law(score, level):
 def test_coverage_over_many_small_calibration_sets():
     rng = np.random.default_rng(0)
     hits = sum(bool(covered_once(rng, "log", 24, 0.8, smoothing=False)[0]) for _ in range(2000))
-    from scipy.stats import binomtest
-
     assert binomtest(hits, 2000, 0.8).pvalue > ALPHA  # 1 - k / (n + 1) = 0.8 exactly
 
 
 def test_with_ties_coverage_is_too_high_and_smoothing_mends_it():
     rng = np.random.default_rng(0)
-    plain = [covered_once(rng, "hamming", 199, 0.8, smoothing=False, m=20).mean() for _ in range(100)]
-    smooth = [covered_once(rng, "hamming", 199, 0.8, smoothing=True, m=20).mean() for _ in range(100)]
-    assert np.mean(plain) > 0.82
-    assert abs(np.mean(smooth) - 0.8) < 5 * np.std(smooth) / 10
+    plain, smooth = (sum(covered_once(rng, "hamming", 199, 0.8, s)[0] for _ in range(1000)) for s in (False, True))
+    assert binomtest(int(plain), 1000, 0.8, alternative="greater").pvalue < ALPHA
+    assert binomtest(int(smooth), 1000, 0.8).pvalue > ALPHA
     covered = covered_once(rng, "hamming", 499, 0.9, smoothing=True, m=3000)
     assert coverage_test(covered, 499, 0.9) > ALPHA
     assert coverage_test(covered_once(rng, "hamming", 499, 0.9, False, m=3000), 499, 0.9, alternative="less") > ALPHA
@@ -76,8 +75,6 @@ def test_ties_only_raise_coverage_and_smoothing_brings_it_back(score):
 @pytest.mark.filterwarnings("ignore::mlkit.conformal.ConformalWarning")
 @pytest.mark.parametrize("score", ["log", "hamming"])
 def test_smoothed_coverage_is_exact_whatever_the_number_of_calibration_examples(score):
-    from scipy.stats import binomtest
-
     rng = np.random.default_rng(2)
     hits = sum(bool(covered_once(rng, score, 6, 0.75, True)[0]) for _ in range(1500))  # 0.25 * 7 is not whole
     assert binomtest(hits, 1500, 0.75).pvalue > ALPHA

@@ -194,9 +194,20 @@ TEST(ranks_count_what_is_not_below) {
     const std::vector<Cost> sorted{1, 3, 3, 3, 8};
     for (Cost x = 0; x <= 9; ++x) {
         const auto expected = std::count_if(sorted.begin(), sorted.end(), [x](Cost a) { return a >= x; });
-        CHECK_EQUAL(n_not_below(sorted.data(), 5, x), expected);
+        CHECK_EQUAL(5 - ScoreBuckets(sorted.data(), 5).n_below(x), expected);
     }
-    CHECK_EQUAL(n_not_below(sorted.data(), 0, 1), 0);
+    CHECK_EQUAL(ScoreBuckets(sorted.data(), 0).n_below(1), 0);
+    std::mt19937_64 random(8);
+    for (const int shift : {1, 20, 50}) {  // few distinct ones, some, all over the range with one far away
+        std::vector<Cost> scores(700);
+        for (Cost& s : scores) s = static_cast<Cost>(random() >> (63 - shift)) - (Cost{1} << (shift - 1));
+        scores.push_back((Cost{1} << 62) - 1);
+        std::sort(scores.begin(), scores.end());
+        const ScoreBuckets buckets(scores.data(), 701);
+        for (const Cost s : scores)
+            for (const Cost x : {s - 1, s, s + 1})
+                CHECK_EQUAL(buckets.n_below(x), std::lower_bound(scores.begin(), scores.end(), x) - scores.begin());
+    }
 }
 
 TEST(sums_of_sizes_over_thresholds_are_sums_of_counts) {

@@ -31,19 +31,41 @@ std::vector<lanes::Lanes> side_by_side(const Rows& rows) {
     return all;
 }
 
-}  // namespace
-
-TEST(the_smallest_values_come_first_in_rows_of_any_length) {
+template <class Sort>
+void check_the_smallest(Sort&& sort) {
     for (Index n = 1; n <= 200; ++n) {
         Rows rows = random_rows(n, static_cast<std::uint64_t>(n));
         std::vector<lanes::Lanes> v = side_by_side(rows);
-        lanes::sort_smallest(v.data(), n);
+        sort(v.data(), n);
         for (std::size_t r = 0; r < rows.size(); ++r) {
             std::sort(rows[r].begin(), rows[r].end());
             for (std::size_t j = 0; j < std::min<std::size_t>(rows[r].size(), lanes::block); ++j)
                 CHECK_EQUAL(v[j].v[r], rows[r][j]);
         }
     }
+}
+
+}  // namespace
+
+TEST(the_smallest_values_come_first_in_rows_of_any_length) {
+    check_the_smallest([](lanes::Lanes* v, Index n) { lanes::sort_smallest(v, n); });
+}
+
+TEST(registers_of_any_width_sort_alike) {
+    check_the_smallest([](lanes::Lanes* v, Index n) {
+        lanes::fill_up(v, n);
+        lanes::detail::sort_parts<lanes::detail::Pair>(v, n);
+    });
+#if defined(__GNUC__)
+    check_the_smallest([](lanes::Lanes* v, Index n) {
+        lanes::fill_up(v, n);
+        lanes::detail::sort_parts<lanes::detail::Half>(v, n);
+    });
+#endif
+    check_the_smallest([](lanes::Lanes* v, Index n) {
+        lanes::fill_up(v, n);
+        lanes::detail::sort_parts<lanes::detail::Vector>(v, n);
+    });
 }
 
 TEST(the_moving_average_has_the_bits_of_one_row_alone) {

@@ -102,6 +102,23 @@ TEST(a_walk_finds_the_sets_within_the_threshold) {
     });
 }
 
+TEST(sets_are_counted_as_by_going_through_all) {
+    for_each_problem([](FlipSearch& search, const auto& scores, Index) {
+        std::vector<double> thresholds;
+        for (const auto& [set, score] : scores) thresholds.push_back(score);
+        std::sort(thresholds.begin(), thresholds.end());
+        for (const std::size_t at : {std::size_t{0}, thresholds.size() / 3, thresholds.size() - 1})
+            for (const double tau : {thresholds[at], std::nextafter(thresholds[at], 0.0)}) {
+                const auto expected = std::upper_bound(thresholds.begin(), thresholds.end(), tau) - thresholds.begin();
+                const auto n = static_cast<std::uint64_t>(expected);
+                int n_pauses = 0;
+                CHECK(search.count(tau, expected, [&] { ++n_pauses; }) == n);
+                CHECK(n == 0 || n_pauses == 0);
+                if (n) CHECK(!search.count(tau, expected - 1, [] {}));
+            }
+    });
+}
+
 TEST(a_walk_ends_when_told) {
     const Form form(6, 3);
     FlipSearch search(form.form);

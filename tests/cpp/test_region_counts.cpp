@@ -90,6 +90,7 @@ TEST(counts_of_all_engines_equal_those_of_all_subsets) {
         CHECK_EQUAL(count_one_by_one(costs, budget, std::uint64_t{1} << 40), expected);
         if (expected > 3) CHECK(count_one_by_one(costs, budget, 2) > 2);
         CHECK_EQUAL(MeetInTheMiddle::build(costs, budget, 1 << 20)->count(budget), expected);
+        CHECK_EQUAL(BranchesAndHalves::count(costs, budget, {}), expected);
         const std::vector<Cost> descending(costs.rbegin(), costs.rend());
         CHECK_EQUAL(number(ThresholdBdd::build(descending, budget, 1 << 20)->count()), expected);
         for (const Index n_buckets : {1, 5, 4096}) {
@@ -100,6 +101,35 @@ TEST(counts_of_all_engines_equal_those_of_all_subsets) {
         CHECK_EQUAL(number(chosen.lower), expected);
         CHECK(chosen.lower == chosen.upper);
     });
+}
+
+TEST(more_elements_than_lists_hold_are_counted_as_by_going_through_all_sums) {
+    // costs small * 2^32 + rest, the rests adding up to less than 2^32: what fits is decided by the small ones
+    std::mt19937_64 random(6);
+    for (const std::size_t n : {49U, 51U}) {
+        std::vector<Cost> costs;
+        std::vector<std::uint64_t> ways{1};
+        for (std::size_t k = 0; k < n; ++k) {
+            const std::size_t small = 1 + random() % 900;
+            costs.push_back(static_cast<Cost>((std::uint64_t{small} << 32) + random() % (std::uint64_t{1} << 26)));
+            ways.resize(ways.size() + small, 0);
+            for (std::size_t s = ways.size(); s-- > small;) ways[s] += ways[s - small];
+        }
+        std::sort(costs.begin(), costs.end());
+        for (const std::size_t small : {ways.size() / 40, ways.size() / 8, ways.size() - ways.size() / 8}) {
+            std::uint64_t expected = 0;
+            for (std::size_t s = 0; s <= small; ++s) expected += ways[s];
+            const auto budget = static_cast<Cost>(((std::uint64_t{small} + 1) << 32) - 1);
+            for (const int n_threads : {1, 2})
+                CHECK_EQUAL(BranchesAndHalves::count(costs, budget, {n_threads, {}}), expected);
+            CountLimits limits = CountLimits::exact(1000, 4096);
+            limits.list_cap = limits.most_walked = 1000;
+            SizeBound size = count_subsets(costs, budget, limits);
+            CHECK(!(BigCount(expected) < size.lower) && !(size.upper < BigCount(expected)));
+            count_in_branches(costs, budget, limits, {}, size);
+            CHECK(size.lower == BigCount(expected) && size.upper == BigCount(expected));
+        }
+    }
 }
 
 TEST(one_list_of_halves_and_one_bracket_serve_smaller_budgets_too) {

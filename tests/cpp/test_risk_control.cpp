@@ -80,7 +80,7 @@ bool wins(const std::vector<double>& losses, double level, double log_inverse_de
 TEST(steps_are_the_losses_at_every_threshold) {
     for_each_data([](const Data& data, const Team& team) {
         for (const Risk risk : {Risk::fnr, Risk::miscoverage, Risk::fp}) {
-            const RiskSteps steps = risk_steps(data.cells(), risk, team);
+            const RiskSteps steps = risk_steps(risk_jumps(data.cells(), risk, team));
             CHECK(std::is_sorted(steps.thresholds.begin(), steps.thresholds.end()));
             CHECK_EQUAL(steps.thresholds.back(), inf);
             CHECK_EQUAL(steps.ends.empty() ? 0 : steps.ends.back(), static_cast<Index>(steps.units.size()));
@@ -107,6 +107,30 @@ TEST(steps_are_the_losses_at_every_threshold) {
     });
 }
 
+TEST(the_place_where_a_sum_is_exceeded_is_that_of_sorted_jumps) {
+    std::mt19937_64 random(4);
+    for (const std::size_t n : {std::size_t{0}, std::size_t{1}, std::size_t{2}, std::size_t{500}})
+        for (const int kind : {0, 1, 2}) {  // all over, in ties with zeros, in the last bits
+            RiskJumps jumps;
+            for (std::size_t k = 0; k < n; ++k) {
+                const double at = static_cast<double>(random() % 1000);
+                jumps.p.push_back(kind == 0   ? at / 999.0
+                                  : kind == 1 ? std::floor(at / 300.0) / 3.0
+                                              : 0.5 + at * 0x1p-53);
+                jumps.examples.push_back(static_cast<std::int32_t>(k));
+                jumps.units.push_back(static_cast<std::int64_t>(random() % 5));
+            }
+            const RiskSteps steps = risk_steps(jumps);
+            for (std::int64_t most = 0; most <= steps.passed.back() + 1;
+                 most += 1 + static_cast<std::int64_t>(n) / 50) {
+                std::size_t s = 0;
+                while (s + 1 < steps.passed.size() && steps.passed[s + 1] <= most) ++s;
+                CHECK_EQUAL(where_exceeded(jumps.p.data(), jumps.units.data(), static_cast<Index>(n), most),
+                            steps.thresholds[s]);
+            }
+        }
+}
+
 TEST(many_jumps_come_in_the_order_of_probabilities_and_examples) {
     constexpr Index n = 5000;  // more than are sorted by comparing alone; probabilities that differ in their last bits
     std::mt19937_64 random(3);
@@ -118,7 +142,7 @@ TEST(many_jumps_come_in_the_order_of_probabilities_and_examples) {
     const Cells cells{{n, 1, indptr.data(), indices.data(), nullptr, Background::negative},
                       DenseScores{n, 1, reinterpret_cast<const std::byte*>(p.data()), 8, 8, Real::float64, false}};
     for (const int n_threads : {1, 3}) {
-        const RiskSteps steps = risk_steps(cells, Risk::fnr, {n_threads, {}});
+        const RiskSteps steps = risk_steps(risk_jumps(cells, Risk::fnr, {n_threads, {}}));
         std::size_t group = 0;
         for (std::size_t k = 0; k < steps.examples.size(); ++k) {
             if (static_cast<Index>(k) == steps.ends[group]) ++group;

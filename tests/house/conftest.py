@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import textwrap
-import venv
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -67,11 +66,3 @@ def run_python(run: Callable[..., str], tmp_path: Path) -> Callable[..., str]:
         )
 
     return run_code
-
-
-@pytest.fixture
-def fresh_python(tmp_path: Path) -> Path:
-    """The interpreter of a new virtual environment that holds pip alone."""
-    folder = tmp_path / "venv"
-    venv.create(folder, with_pip=True)
-    return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 
 import numpy as np
@@ -207,6 +208,12 @@ def test_infinite_scores_are_the_largest_and_the_smallest(name):
     same(CALLS[name](Y, order), CALLS[name](Y, finite))
 
 
+@pytest.mark.parametrize("name", [*RANKS, *CALIBRATION, *TOP, *SCORED, "evaluate"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_sparse_scores_without_an_entry_are_zeros(name, dtype):
+    same(CALLS[name](Y, sparse.csr_array(S.shape, dtype=dtype)), CALLS[name](Y, np.zeros(S.shape, dtype)))
+
+
 @pytest.mark.parametrize("name", CALIBRATION)
 @pytest.mark.parametrize("value", [np.inf, -3.2, 1.001])
 def test_calibration_is_of_probabilities(name, value):
@@ -267,6 +274,8 @@ WEIGHTS = [
     ([1, 1, np.nan, 1], "expected finite numbers >= 0, got nan at row 2"),
     ([1, 1, 1, np.inf], "expected finite numbers >= 0, got inf at row 3"),
     ([0, 0, 0, 0], "expected a weight above 0, got zeros alone"),
+    ([1e101] * 4, r"expected a largest weight from 1e-100 to 1e\+100, got 1e\+101 \(divide all of them"),
+    ([0, 1e-310, 0, 0], r"expected a largest weight from 1e-100 to 1e\+100, got 1e-310 \(divide all of them"),
     ([1, 1], r"expected shape \(4,\), one for each example, got shape \(2,\)"),
 ]
 
@@ -276,6 +285,16 @@ WEIGHTS = [
 def test_weights_are_judged(name, weights, message):
     with pytest.raises(ValueError, match=f"^sample_weight: {message}"):
         CALLS[name](Y, says(name), sample_weight=weights)
+
+
+@pytest.mark.parametrize("scale", [1e-100, 1e-20, 1e99])
+@pytest.mark.parametrize("name", ["mcc_score", "roc_auc_score", "average_precision_score", "evaluate", "f1_score"])
+def test_the_scale_of_weights_does_not_matter(name, scale):
+    weights = np.array([1.0, 3.0, 2.0, 1.0])
+    a, b = CALLS[name](Y, says(name), sample_weight=weights), CALLS[name](Y, says(name), sample_weight=scale * weights)
+    if name == "evaluate":
+        a, b = (r.to_frame()[["value", "low", "high", "se"]].to_numpy() for r in (a, b))
+    np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-15)
 
 
 def test_small_weights_of_many_rows_are_not_lost():
@@ -324,9 +343,9 @@ def test_propensities_are_judged():
 def warned(call, *arguments, **options):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        call(*arguments, **options)
+        call(*arguments, **options), (line := inspect.currentframe().f_lineno)
     assert all(w.category is UndefinedMetricWarning for w in caught)
-    assert all(w.filename == __file__ for w in caught)
+    assert all((w.filename, w.lineno) == (__file__, line) for w in caught)
     return [str(w.message) for w in caught]
 
 
@@ -356,6 +375,33 @@ def test_absent_labels_are_counted_once_and_named():
     assert warned(metrics.f1_score, y, p, zero_division=0) == []
     note = mlkit.evaluate(y, s)["f1_macro"].note
     assert note == "2 of 5 labels without a positive, left out"
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_call_warns_once(name):
+    y, s = np.column_stack([Y, np.zeros(4, int)]), np.column_stack([says(name), np.zeros(4)])
+    y[1] = -1
+    options = {"k": [1, 2]} if name in TOP or name in SCORED else {}
+    call = getattr(metrics, name) if name in metrics.__all__ else mlkit.evaluate
+    if name in SCORED:
+        options["inv_propensity"] = np.ones(4)
+    averages = {"precision_recall_fscore_support": ("samples", "macro"), "roc_auc_score": ("samples", "macro", "micro")}
+    averages |= dict.fromkeys(("f1_score", "fbeta_score"), ("samples", "macro_pr", "micro"))
+    for average in averages.get(name, (None,)):
+        more = {} if average is None else {"average": average}
+        texts = warned(call, y, s, **options, **more)
+        assert len(texts) <= 1
+        assert all(text.startswith(f"{name}: ") for text in texts)
+    if name == "classification_report":
+        assert "2 of 4 labels have no prediction" in texts[0]
+        assert "2 of 4 labels have no positive and" in texts[0]
+        assert "examples have no prediction" in texts[0]
+
+
+def test_groups_and_cut_offs_of_odd_kinds():
+    with pytest.raises(TypeError, match=r"^groups: expected numbers or texts, got objects that have no order"):
+        mlkit.evaluate(Y, S, groups=["a", None, "b", "a"])
+    assert metrics.precision_at_k(Y, S, np.array(2)) == metrics.precision_at_k(Y, S, 2)
 
 
 def test_labels_of_one_kind_are_listed():

@@ -257,3 +257,11 @@ def test_what_is_undefined_is_counted_in_one_warning(average, message):
 def test_examples_without_a_known_cell_are_reported():
     with pytest.warns(UndefinedMetricWarning, match="accuracy_score: 1 example has no known cell and is left out"):
         assert metrics.accuracy_score(np.array([[1, 0], [-1, -1]]), np.array([[1, 0], [1, 0]])) == 1
+
+
+def test_the_f1_of_means_has_no_value_where_a_mean_has_none():
+    truth, predicted = np.array([[1, 0], [1, 0]]), np.array([[1, 1], [0, 1]])
+    assert np.isnan(metrics.f1_score(truth, predicted, average="macro_pr", absent_labels="nan", zero_division=0))
+    p, r = 0.5, 0.25
+    value = metrics.f1_score(truth, predicted, average="macro_pr", zero_division=0)
+    assert value == pytest.approx(2 * p * r / (p + r))

@@ -47,6 +47,17 @@ def wrap(form, truth):
     return as_label_matrix(truth, background="unknown") if form == "positive only" else truth
 
 
+def test_weights_that_sums_would_lose_are_refused():
+    truth, score, _ = problem()
+    light = np.full(len(truth), 1e-9)
+    with pytest.raises(
+        ValueError, match=r"^sample_weight: expected a largest weight of at least 0.000976562, got 1e-09"
+    ):
+        MetricState(7, metrics=["f1_macro"]).update(truth, score, sample_weight=light)
+    kept = MetricState(7).update(truth, score, sample_weight=light).compute()
+    assert kept.to_dict() == mlkit.evaluate(truth, score, sample_weight=light).to_dict()
+
+
 def cuts(n, rng):
     at = np.unique(np.concatenate([[0, n], rng.integers(0, n, rng.integers(1, 9))]))
     return list(itertools.pairwise(at.tolist()))

@@ -59,6 +59,23 @@ def betting_certifies(losses: list[Fraction], level: float, delta: float) -> boo
     return False
 
 
+def betting_path(losses: np.ndarray, level: float, delta: float) -> np.ndarray:
+    """Logarithm of the capital after 0, 1, 2, ... examples, for losses (n, thresholds) at several thresholds."""
+    n = len(losses)
+    counts = np.arange(2, n + 2)[:, None]
+    means = (0.5 + np.cumsum(losses, axis=0)) / counts
+    variances = (0.25 + np.cumsum((losses - means) ** 2, axis=0)) / counts
+    before = np.concatenate([np.full((1, losses.shape[1]), 0.25), variances[:-1]])
+    stakes = np.minimum(1, np.sqrt(2 * math.log(1 / delta) / (n * before)))
+    gains = np.log1p(-stakes * (losses - level))
+    return np.concatenate([np.zeros((1, losses.shape[1])), np.cumsum(gains, axis=0)])
+
+
+def is_seldom(failures: int, n: int, probability: float) -> bool:
+    """Whether so many failures of n agree with at most this probability of each: wrong once in a million."""
+    return bool(binom.sf(failures - 1, n, probability) > 1e-6)
+
+
 def certified(method: str, risk: str, probs, labels, t: float, level: str, delta: float, bound: str) -> bool:
     n, sum_ = len(probs), total(risk, probs, labels, t)
     if method == "crc":

@@ -69,14 +69,16 @@ def check_cells(
     label_names: Sequence[str] | None = None,
     nan_policy: str | None = "raise",
     from_logits: bool = False,
-    force: bool = False,
+    force: bool | None = False,
     invalid_ids: str = "error",
     n_jobs: int | None = None,
     is_whole: bool = True,
+    argument: str = "labels",
 ) -> Cells:
     """Judge and canonicalise; the parameters are those of the public functions that call this.
 
-    ``is_whole``: these are all the data, so that labels of -1 and 1 without any 0 are an error.
+    ``is_whole``: these are all the data, so that labels of -1 and 1 without any 0 are an error. ``force`` None: the
+    caller has no such switch. ``argument`` is what the caller calls the labels.
 
     Raises
     ------
@@ -86,12 +88,13 @@ def check_cells(
     n_threads = resolve_threads(n_jobs)
     if nan_policy is not None:
         check_choice("nan_policy", nan_policy, ("raise", "mask"))
-    check_flag("force", force)
+    if force is not None:
+        check_flag("force", force)
     check_flag("from_logits", from_logits)
     names = None if label_names is None else check_label_names(label_names)
     if names is None:  # the labels' own names, which the probabilities' columns must follow
-        names = labels.label_names if isinstance(labels, LabelMatrix) else frame_names("labels", labels)
-    values = read_probabilities(pred_probs, names, force=force or from_logits)
+        names = labels.label_names if isinstance(labels, LabelMatrix) else frame_names(argument, labels)
+    values = read_probabilities(pred_probs, names, force=from_logits or force)
     # lists do not say how many labels there are, nor what they are called; the probabilities may
     shape = getattr(labels, "shape", None)
     n_labels = shape[1] if isinstance(shape, tuple) and len(shape) == 2 else None
@@ -105,6 +108,7 @@ def check_cells(
         invalid_ids=invalid_ids,
         n_threads=n_threads,
         is_whole=is_whole,
+        argument=argument,
     )
     probs = check_probabilities(
         values,
@@ -113,6 +117,7 @@ def check_cells(
         nan_policy=nan_policy,
         from_logits=from_logits,
         n_threads=n_threads,
+        labels=argument,
     )
     if probs.nan_mask is not None:
         matrix = read_labels(matrix, unknown=probs.nan_mask, n_threads=n_threads)

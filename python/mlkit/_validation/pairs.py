@@ -19,6 +19,8 @@ from mlkit._validation.probabilities import TOLERANCE, read_probabilities
 from mlkit.labels.matrix import LabelMatrix
 from mlkit.labels.reading import read_labels
 
+HEAVIEST = 1e100  # weight of a row: products of sums of weights must not leave what floats hold
+
 
 @dataclass(frozen=True)
 class Weights:
@@ -184,6 +186,11 @@ def check_weights(sample_weight: Any, n_rows: int) -> Weights | None:
     largest = float(values.max())
     if largest == 0:
         raise ValueError("sample_weight: expected a weight above 0, got zeros alone")
+    if not 1 / HEAVIEST <= largest <= HEAVIEST:
+        raise ValueError(
+            f"sample_weight: expected a largest weight from {1 / HEAVIEST:g} to {HEAVIEST:g}, got {largest:g} "
+            "(divide all of them by one number: only sums of weights change)"
+        )
     unit = float(np.ldexp(1.0, int(np.frexp(largest)[1]) - 61))
     return Weights(values, np.rint(values / unit).astype(np.uint64), unit)
 
@@ -335,12 +342,15 @@ def check_groups(groups: Any, n_rows: int) -> NDArray[np.int64] | None:
     array = read_array("groups", groups)
     if array.shape != (n_rows,):
         raise ValueError(f"groups: expected shape ({n_rows},), one for each example, got shape {array.shape}")
-    numbers: NDArray[np.int64] = np.unique(array, return_inverse=True)[1].astype(np.int64)
+    try:
+        numbers: NDArray[np.int64] = np.unique(array, return_inverse=True)[1].astype(np.int64)
+    except TypeError:
+        raise TypeError("groups: expected numbers or texts, got objects that have no order among them") from None
     return numbers
 
 
-def check_threshold(threshold: Any, n_labels: int) -> NDArray[np.float64]:
-    """Return one threshold for each label.
+def check_threshold(threshold: Any, n_labels: int, dtype: Any = np.float64) -> NDArray[np.float64]:
+    """Return one threshold for each label; a plain number is rounded to ``dtype``, as NumPy does to compare with it.
 
     Raises
     ------
@@ -354,6 +364,9 @@ def check_threshold(threshold: Any, n_labels: int) -> NDArray[np.float64]:
         raise ValueError(f"threshold: expected a number or shape ({n_labels},), got shape {array.shape}")
     if np.isnan(array).any():
         raise ValueError("threshold: expected numbers, got NaN")
+    if isinstance(threshold, (int, float)) and not isinstance(threshold, np.generic):
+        with np.errstate(over="ignore"):
+            array = array.astype(dtype)
     return np.ascontiguousarray(np.broadcast_to(array.astype(np.float64), (n_labels,)))
 
 

@@ -80,16 +80,16 @@ def _rebuild(shape: tuple[int, int], array: Any, indptr: Any, indices: Any, clip
 
 
 def read_probabilities(
-    value: Any, label_names: Sequence[str] | None, *, force: bool, argument: str = "pred_probs"
+    value: Any, label_names: Sequence[str] | None, *, force: bool | None, argument: str = "pred_probs"
 ) -> Any:
     """Return a 2-D float array or a SciPy sparse matrix of floats; nothing is looked at but the form.
 
-    ``argument`` is what the caller calls them.
+    ``argument`` is what the caller calls them; a caller without a switch ``force`` says None.
 
     Raises
     ------
     TypeError, ValueError
-        If ``value`` has no accepted form or holds hard 0/1 predictions and ``force`` is False.
+        If ``value`` has no accepted form or holds hard 0/1 predictions and ``force`` is not True.
     """
     if is_frame(value):
         value, _ = read_frame(argument, value, label_names)
@@ -109,9 +109,10 @@ def read_probabilities(
     check_native(argument, dtype)
     if dtype.kind in "biu":
         if not force:
+            anyway = ".astype(float)" if force is None else "force=True"
             raise ValueError(
                 f"{argument}: expected probabilities, got {dtype} (hard predictions carry no confidence; pass "
-                "probabilities, or force=True to use these as they are)"
+                f"probabilities, or {anyway} to use these as they are)"
             )
         return value.astype(np.float64 if dtype.itemsize > 2 else np.float32)
     if dtype.kind != "f" or dtype.itemsize > 8:
@@ -158,11 +159,11 @@ def check_some(shape: tuple[int, ...], argument: str = "pred_probs") -> None:
         raise ValueError(f"{argument}: expected at least one example and one label, got shape {shape}")
 
 
-def check_shape(got: tuple[int, ...], labels: tuple[int, ...]) -> None:
-    """Probabilities have the shape of the labels."""
+def check_shape(got: tuple[int, ...], labels: tuple[int, ...], argument: str = "labels") -> None:
+    """Probabilities have the shape of the labels, which the caller calls ``argument``."""
     if got != labels:
         hint = " (transposed?)" if got == labels[::-1] else ""
-        expected = f"expected shape (n_samples, n_labels) = {labels} to match labels"
+        expected = f"expected shape (n_samples, n_labels) = {labels} to match {argument}"
         raise ValueError(f"pred_probs: {expected}, got {got}{hint}")
 
 
@@ -174,17 +175,18 @@ def check_probabilities(
     nan_policy: str | None = "raise",
     from_logits: bool = False,
     n_threads: int = 1,
+    labels: str = "labels",
 ) -> Probabilities:
     """Judge what :func:`read_probabilities` returned against the labels' shape, in one pass over the values.
 
-    ``nan_policy`` None: the caller has no such parameter, and NaN is an error.
+    ``nan_policy`` None: the caller has no such parameter, and NaN is an error. ``labels``: what it calls the labels.
 
     Raises
     ------
     ValueError
         If shapes disagree, or a value is NaN (unless ``nan_policy="mask"``) or outside [0, 1].
     """
-    check_shape(tuple(value.shape), shape)
+    check_shape(tuple(value.shape), shape, labels)
     if from_logits:
         if is_sparse(value):
             raise ValueError(

@@ -6,7 +6,8 @@ from mlkit.conformal._sizes import SizeBound
 from mlkit.conformal._thresholded import InnerOuterSets
 from mlkit.conformal.classifier import LabelPowersetConformalClassifier
 from mlkit.conformal.inner_outer import InnerOuterConformalClassifier
-from mlkit.conformal.region import LabelSetRegion, SetList
+from mlkit.conformal.listings import SetArray, SetList
+from mlkit.conformal.region import LabelSetRegion
 from mlkit.conformal.regions import RegionArray
 from mlkit.conformal.risk import MultiLabelRiskController, RiskCurve
 
@@ -19,6 +20,7 @@ __all__ = [
     "MultiLabelRiskController",
     "RegionArray",
     "RiskCurve",
+    "SetArray",
     "SetList",
     "SizeBound",
     "scores",

@@ -124,7 +124,7 @@ class FlipTable:
     def sizes(self, thresholds: Costs, exact: bool, n_threads: int) -> Bounds:
         """Bounds on the size of each row's region."""
         nodes, buckets = (1_000_000, 1 << 14) if exact else (1024, 1 << 12)
-        return _core.conformal.count_rows(self.core, thresholds, nodes, buckets, n_threads)
+        return _core.conformal.count_rows(self.core, thresholds, exact, nodes, buckets, n_threads)
 
     def score_sets(self, labels: LabelMatrix, n_threads: int) -> Costs:
         """Scores of one label set for each row."""

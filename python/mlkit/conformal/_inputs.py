@@ -17,25 +17,23 @@ class ConformalWarning(UserWarning):
 
 def check_probs(
     pred_probs: Any,
-    n_labels: int,
+    n_labels: int | None,
     label_names: Sequence[str] | None,
     n_jobs: int | None,
     *,
     from_logits: bool = False,
 ) -> Probabilities:
-    """Judge probabilities that come without labels.
+    """Judge probabilities that come without labels; None: of however many.
 
     Raises
     ------
     TypeError, ValueError
         If they are of no accepted form, or not of ``n_labels`` labels.
     """
-    value = read_probabilities(pred_probs, label_names, force=check_flag("from_logits", from_logits))
-    shape = (value.shape[0], n_labels)
-    if value.shape[1] != n_labels:
-        raise ValueError(
-            f"pred_probs: expected {n_labels} labels (columns) as in calibration, got shape {tuple(value.shape)}"
-        )
+    value = read_probabilities(pred_probs, label_names, force=check_flag("from_logits", from_logits) or None)
+    shape = tuple(value.shape)
+    if n_labels is not None and shape[1] != n_labels:
+        raise ValueError(f"pred_probs: expected {n_labels} labels (columns) as in calibration, got shape {shape}")
     return check_probabilities(
         value, shape, label_names, nan_policy=None, from_logits=from_logits, n_threads=resolve_threads(n_jobs)
     )
@@ -57,7 +55,16 @@ def check_known(
     TypeError, ValueError
         If they disagree, or cells are unknown and ``unknown_policy`` is "error".
     """
-    cells = check_cells(y, pred_probs, label_names=label_names, nan_policy=None, from_logits=from_logits, n_jobs=n_jobs)
+    cells = check_cells(
+        y,
+        pred_probs,
+        label_names=label_names,
+        nan_policy=None,
+        from_logits=from_logits,
+        force=None,
+        n_jobs=n_jobs,
+        argument="y",
+    )
     n_unknown = 0
     if unknown_policy == "error":
         positive, negative = cells.labels._count(cells.n_threads)

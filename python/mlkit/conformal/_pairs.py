@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mlkit import _core
 from mlkit._validation.params import check_number
+from mlkit.conformal.listings import packed
 from mlkit.conformal.scores import PairUnseen, unit_shift
 from mlkit.labels.cooccurrence import label_cooccurrence
 from mlkit.labels.matrix import LabelMatrix
@@ -56,11 +57,9 @@ class PairForm:
     def _unseen(self) -> NDArray[np.uint64]:
         """Bits of the pairs that were not seen, one row for each label."""
         n = self.n_labels
-        unseen = np.zeros((n, 64 * ((n + 63) // 64)), bool)
-        unseen[:, :n] = ~np.eye(n, dtype=bool)
+        unseen = ~np.eye(n, dtype=bool)
         unseen[np.repeat(np.arange(n), np.diff(self.indptr)), self.indices] = False
-        words: NDArray[np.uint64] = np.packbits(unseen, axis=1, bitorder="little").view("<u8").astype(np.uint64)
-        return words
+        return packed(unseen)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name not in ("core", "_unseen")}
@@ -72,8 +71,6 @@ class PairForm:
         if threshold < best[0]:
             return None
         allowed = np.flatnonzero((differences < 0) | (np.abs(differences) <= threshold - best[0]))
-        bits = self._unseen[allowed] if allowed.size else self._unseen[:0]
-        mask = np.zeros(64 * self._unseen.shape[1], bool)
+        mask = np.zeros(self.n_labels, bool)
         mask[allowed] = True
-        words = np.packbits(mask, bitorder="little").view("<u8").astype(np.uint64)
-        return None if (bits & words).any() else (differences, int(best[0]))
+        return None if (self._unseen[allowed] & packed(mask)).any() else (differences, int(best[0]))

@@ -124,7 +124,7 @@ class SearchedTable:
 
     def sizes(self, thresholds: NDArray[Any], exact: bool, n_threads: int) -> Bounds:
         most, nodes = (1 << 30, 1_000_000) if exact else (1 << 20, 4096)
-        bounds: Bounds = self.form.core.sizes(self._scores, thresholds, most, nodes, n_threads)
+        bounds: Bounds = self.form.core.sizes(self._scores, thresholds, exact, most, nodes, n_threads)
         return bounds
 
     def score_sets(self, labels: LabelMatrix, n_threads: int) -> NDArray[Any]:
@@ -205,16 +205,31 @@ class SearchedRegion(LabelSetRegion):
             n_seen += scores.size
             if n_seen < most:
                 return
-            if n_seen > MOST_LISTED:
-                raise ValueError(
-                    f"region: expected at most {MOST_LISTED} label sets to list with {self._table.form.name!r}, got "
-                    "more (a lower confidence_level holds fewer; size() bounds their number)"
-                )
+            self._check_listable(n_seen)
             size = 7 * n_seen
+
+    def _check_listable(self, n_sets: int) -> None:
+        if n_sets > MOST_LISTED:
+            raise ValueError(
+                f"region: expected at most {MOST_LISTED} label sets to list with {self._table.form.name!r}, got "
+                "more (a lower confidence_level holds fewer; size() bounds their number)"
+            )
+
+    def _row_for(self, weights: NDArray[Any]) -> NDArray[np.bool_]:
+        least: tuple[Any, float] | None = None
+        best = self._best_row
+        for rows, p_values in self._batches("dfs"):
+            totals = rows.astype(weights.dtype) @ weights
+            ties = np.flatnonzero(totals == totals.min())
+            at = int(ties[np.argmax(p_values[ties])])
+            found = (totals[at], -float(p_values[at]))
+            if least is None or found < least:
+                least, best = found, rows[at]
+        return best
 
     def size(self, *, node_cap: int = 1_000_000) -> SizeBound:
         nodes = min(node_cap, 4096)
-        return size_bound(self._search.sizes(self._table._scores, self._thresholds, node_cap, nodes, 1))
+        return size_bound(self._search.sizes(self._table._scores, self._thresholds, False, node_cap, nodes, 1))
 
     def _words(self, bit: NDArray[np.uint64], max_sets: int) -> NDArray[np.uint64]:
         positions = np.arange(min(max_sets, MOST_LISTED))

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_random_state
 
@@ -17,21 +16,23 @@ from mlkit._threads import resolve_threads
 from mlkit._validation.cells import Cells
 from mlkit._validation.pairs import check_groups
 from mlkit._validation.params import check_choice, check_flag, check_number, described
+from mlkit._validation.probabilities import Probabilities
 from mlkit.conformal._flips import flip_table, own_units
 from mlkit.conformal._inputs import ConformalWarning, check_known, check_probs
 from mlkit.conformal._pairs import PairForm
 from mlkit.conformal._quadratic import QuadraticForm, fit_form
 from mlkit.conformal._ranks import RankTable, snapped
 from mlkit.conformal._searched import SearchedTable, score_cells
+from mlkit.conformal._wrapped import WrapsEstimator
 from mlkit.conformal.regions import RegionArray
 from mlkit.conformal.scores import LEARNED, Mahalanobis, PairUnseen, Separable, resolve_score
-from mlkit.labels.reading import as_label_matrix
+from mlkit.labels.reading import read_labels
 
 _OPEN = {"open_low": True, "open_high": True}
 _MOST_REMEMBERED = 1000  # training examples, to tell them when they come back as calibration examples
 
 
-class LabelPowersetConformalClassifier(BaseEstimator):  # type: ignore[misc]
+class LabelPowersetConformalClassifier(WrapsEstimator):
     """Label sets with a guarantee: which of all 2^L sets the calibration data do not rule out.
 
     Around any multi-label classifier, or on probabilities alone. Calibration needs examples that the model was not
@@ -43,7 +44,8 @@ class LabelPowersetConformalClassifier(BaseEstimator):  # type: ignore[misc]
     estimator : estimator with ``predict_proba``, optional
         None: ``X`` holds the probabilities themselves.
     prefit : bool, default=True
-        Whether the estimator is fitted already; if not, ``fit`` fits a clone.
+        Whether the estimator is fitted already; if not, ``fit`` fits a clone. A fitted estimator stays so when this one
+        is cloned (by ``GridSearchCV``, say) inside of ``sklearn.frozen.FrozenEstimator``.
     score : str or object of mlkit.conformal.scores, default="log"
         How strange a label set is: ``"log"``, ``"log_centered"``, ``"l1"``, ``"l2"``, ``"lp"`` (``Lp(phi=2)``),
         ``"linf"``, ``"hamming"``, and after ``fit`` or ``fit_proba`` ``"mahalanobis"`` and ``"pair_unseen"``.
@@ -144,12 +146,14 @@ class LabelPowersetConformalClassifier(BaseEstimator):  # type: ignore[misc]
         return resolve_score(self.score)
 
     def fit(self, X: Any, y: Any) -> LabelPowersetConformalClassifier:
-        """Fit a clone of the estimator, unless ``prefit``.
+        """Fit a clone of the estimator, unless ``prefit``, and what the score learns.
+
+        ``predict`` works from then on; regions and p-values also take :meth:`conformalize`, with other examples.
 
         Parameters
         ----------
         X : array-like
-            Training examples, of any form that the estimator takes.
+            Training examples, of any form that the estimator takes; without one as :meth:`fit_proba`.
         y : labels of shape (n_samples, n_labels)
 
         Returns
@@ -157,36 +161,41 @@ class LabelPowersetConformalClassifier(BaseEstimator):  # type: ignore[misc]
         self : LabelPowersetConformalClassifier
         """
         score = self._check()
-        if self.estimator is not None:
-            self.estimator_ = self.estimator if self.prefit else clone(self.estimator).fit(X, y)
+        if self.estimator is None:
+            return self.fit_proba(X, y)
+        self._fit_estimator(X, y)
         if isinstance(score, PairUnseen):
-            self.form_: Any = PairForm(as_label_matrix(y), score)
+            labels = read_labels(y, n_threads=resolve_threads(self.n_jobs), argument="y")
+            self.form_: Any = PairForm(labels, score)
         if isinstance(score, Mahalanobis):
-            if self.estimator is not None and not self.prefit and score.errors == "oof":
+            if not self.prefit and score.errors == "oof":
                 from sklearn.model_selection import cross_val_predict
 
                 self.fit_proba(cross_val_predict(self.estimator, X, y, cv=5, method="predict_proba"), y)
             else:
                 self.fit_proba(self._probabilities(X), y)
-        if self.estimator is not None and not self.prefit:
+        if not self.prefit:
             self._remember_training(X, y, score)
         return self
 
     def _remember_training(self, X: Any, y: Any, score: Any) -> None:
         """Keep the scores of some training examples."""
+        from scipy.sparse import issparse
         from sklearn.utils import _safe_indexing
         from sklearn.utils.validation import _num_samples
 
         n = _num_samples(X)
         rows = np.unique(np.linspace(0, n - 1, min(n, _MOST_REMEMBERED)).astype(np.int64))
-        probs = self._probabilities(_safe_indexing(X, rows))
+        some = _safe_indexing(X.tocsr() if issparse(X) else X, rows)
+        probs = self._probabilities(some)
         cells = self._cells(probs, _safe_indexing(y, rows), unknown_policy="marginal")
+        self._learn_labels(cells)
         self._training_scores = np.unique(_rounded(self._scores_of(cells, score)))
 
     def fit_proba(self, pred_probs: Any, y: Any) -> LabelPowersetConformalClassifier:
         """Fit what a score learns: the covariance of errors (``"mahalanobis"``), pairs of labels (``"pair_unseen"``).
 
-        Other scores learn nothing.
+        Other scores learn nothing but the number of labels.
 
         Parameters
         ----------
@@ -199,14 +208,19 @@ class LabelPowersetConformalClassifier(BaseEstimator):  # type: ignore[misc]
         self : LabelPowersetConformalClassifier
         """
         score = self._check()
-        if isinstance(score, LEARNED):
-            cells = self._cells(pred_probs, y, unknown_policy="error")
-            if isinstance(score, PairUnseen):
-                self.form_ = PairForm(cells.labels, score)
-            else:
-                self.form_ = fit_form(cells, score)
-                self.cov_condition_ = self.form_.condition
+        cells = self._cells(pred_probs, y, unknown_policy="error" if isinstance(score, LEARNED) else "marginal")
+        self._learn_labels(cells)
+        if isinstance(score, PairUnseen):
+            self.form_ = PairForm(cells.labels, score)
+        elif isinstance(score, Mahalanobis):
+            self.form_ = fit_form(cells, score)
+            self.cov_condition_ = self.form_.condition
         return self
+
+    def _learn_labels(self, cells: Cells) -> None:
+        """Names known from training say which column of later labels is which."""
+        self.n_labels_ = cells.shape[1]
+        self.label_names_ = self._trained_names = cells.label_names
 
     def _cells(self, pred_probs: Any, y: Any, *, unknown_policy: str, label_names: Any = None) -> Cells:
         return check_known(
@@ -217,15 +231,6 @@ class LabelPowersetConformalClassifier(BaseEstimator):  # type: ignore[misc]
             n_jobs=self.n_jobs,
             from_logits=self.from_logits,
         )
-
-    def _probabilities(self, X: Any) -> Any:
-        if self.estimator is None:
-            return X
-        if self.prefit:
-            return self.estimator.predict_proba(X)
-        if not hasattr(self, "estimator_"):
-            raise NotFittedError("estimator: expected a fitted estimator, got prefit=False and no fit (call fit first)")
-        return self.estimator_.predict_proba(X)
 
     def conformalize(self, X: Any, y: Any, *, groups: Any = None) -> LabelPowersetConformalClassifier:
         """Calibrate with examples that the estimator has not seen.
@@ -276,7 +281,8 @@ class LabelPowersetConformalClassifier(BaseEstimator):  # type: ignore[misc]
 
     def _conformalize(self, pred_probs: Any, y: Any, groups: Any) -> LabelPowersetConformalClassifier:
         score = self._check()
-        cells = self._cells(pred_probs, y, unknown_policy=self.unknown_policy)
+        names = getattr(self, "_trained_names", None)
+        cells = self._cells(pred_probs, y, unknown_policy=self.unknown_policy, label_names=names)
         numbers = check_groups(groups, cells.shape[0])
         if numbers is not None:
             drawn = check_random_state(self.random_state).permutation(numbers.size)
@@ -367,11 +373,7 @@ class LabelPowersetConformalClassifier(BaseEstimator):  # type: ignore[misc]
         probs = check_probs(pred_probs, self.n_labels_, self.label_names_, self.n_jobs, from_logits=self.from_logits)
         for level in checked if confidence_level is not None else ():
             self._warn_of_level(level, 3)
-        table: Any
-        if isinstance(score, LEARNED):
-            table = SearchedTable(probs, self._form(score, self.n_labels_), resolve_threads(self.n_jobs))
-        else:
-            table = flip_table(probs, score, resolve_threads(self.n_jobs))
+        table = self._table(probs, score)
         uniforms = None
         if self.smoothing:
             uniforms = check_random_state(self.random_state).uniform(size=probs.shape[0])
@@ -380,8 +382,14 @@ class LabelPowersetConformalClassifier(BaseEstimator):  # type: ignore[misc]
         )
         return [first, *(first.at(level) for level in checked[1:])] if many else first
 
+    def _table(self, probs: Probabilities, score: Any) -> Any:
+        """What the score makes of probabilities."""
+        if isinstance(score, LEARNED):
+            return SearchedTable(probs, self._form(score, probs.shape[1]), resolve_threads(self.n_jobs))
+        return flip_table(probs, score, resolve_threads(self.n_jobs))
+
     def predict(self, X: Any) -> Any:
-        """Forced prediction: the label set with the largest p-value.
+        """Forced prediction: the label set with the largest p-value, which takes no calibration to know.
 
         Parameters
         ----------
@@ -391,7 +399,13 @@ class LabelPowersetConformalClassifier(BaseEstimator):  # type: ignore[misc]
         -------
         ndarray or csr_array of shape (n_samples, n_labels), int8
         """
-        return self.predict_region(X).best.astype(np.int8)
+        if not hasattr(self, "estimator_") and not hasattr(self, "n_labels_"):
+            raise NotFittedError(
+                f"{type(self).__name__}: expected a fitted or calibrated classifier (call fit or conformalize first)"
+            )
+        score, n_labels, names = self._check(), getattr(self, "n_labels_", None), getattr(self, "label_names_", None)
+        probs = check_probs(self._probabilities(X), n_labels, names, self.n_jobs, from_logits=self.from_logits)
+        return self._table(probs, score).best_sets().astype(np.int8)
 
     def p_values(self, X: Any, y: Any) -> NDArray[np.float64]:
         """P-value of one label set for each example.

@@ -6,23 +6,26 @@ import math
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
 from mlkit import _core
-from mlkit._validation.params import check_choice, check_number
+from mlkit._validation.cells import Cells
+from mlkit._validation.params import check_choice, check_flag, check_number
 from mlkit.conformal._inputs import check_known, check_probs
 from mlkit.conformal._ranks import snapped
 from mlkit.conformal._thresholded import SMALLEST, InnerOuterSets, sets_above
+from mlkit.conformal._wrapped import WrapsEstimator
 
 
-class InnerOuterConformalClassifier(BaseEstimator):  # type: ignore[misc]
+class InnerOuterConformalClassifier(WrapsEstimator):
     """Inner sets {p > q_in} and outer sets {p >= q_out} that enclose the true label set together.
 
     Parameters
     ----------
-    estimator : fitted estimator with ``predict_proba``, optional
+    estimator : estimator with ``predict_proba``, optional
         None: ``X`` holds the probabilities themselves.
+    prefit : bool, default=True
+        Whether the estimator is fitted already; if not, ``fit`` fits a clone.
     confidence_level : float in (0, 1), default=0.9
         Probability that the true label set lies between both; each side may err with half of the rest.
     unknown_policy : {"error", "marginal"}, default="error"
@@ -34,6 +37,8 @@ class InnerOuterConformalClassifier(BaseEstimator):  # type: ignore[misc]
 
     Attributes
     ----------
+    estimator_ : estimator
+        The fitted estimator, if there is one.
     inner_threshold_, outer_threshold_ : float
         Infinite, and 0, where there are too few calibration examples: the inner set is empty, the outer one full.
     n_labels_ : int
@@ -68,19 +73,54 @@ class InnerOuterConformalClassifier(BaseEstimator):  # type: ignore[misc]
         self,
         estimator: Any = None,
         *,
+        prefit: bool = True,
         confidence_level: float = 0.9,
         unknown_policy: str = "error",
         from_logits: bool = False,
         n_jobs: int | None = None,
     ) -> None:
         self.estimator = estimator
+        self.prefit = prefit
         self.confidence_level = confidence_level
         self.unknown_policy = unknown_policy
         self.from_logits = from_logits
         self.n_jobs = n_jobs
 
-    def _probabilities(self, X: Any) -> Any:
-        return X if self.estimator is None else self.estimator.predict_proba(X)
+    def fit(self, X: Any, y: Any) -> InnerOuterConformalClassifier:
+        """Fit a clone of the estimator, unless ``prefit``; sets also take :meth:`conformalize`, with other examples.
+
+        Parameters
+        ----------
+        X : array-like
+            Training examples, of any form that the estimator takes; without one nothing is learned from them.
+        y : labels of shape (n_samples, n_labels)
+
+        Returns
+        -------
+        self : InnerOuterConformalClassifier
+        """
+        self._check()
+        if self.estimator is not None:
+            self._fit_estimator(X, y)
+        else:
+            self.n_labels_ = self._cells(X, y).shape[1]
+        return self
+
+    def _check(self) -> float:
+        level: float = check_number("confidence_level", self.confidence_level, 0, 1, open_low=True, open_high=True)
+        check_flag("prefit", self.prefit)
+        check_choice("unknown_policy", self.unknown_policy, ("error", "marginal"))
+        return level
+
+    def _cells(self, pred_probs: Any, y: Any) -> Cells:
+        return check_known(
+            pred_probs,
+            y,
+            label_names=None,
+            unknown_policy=self.unknown_policy,
+            n_jobs=self.n_jobs,
+            from_logits=self.from_logits,
+        )
 
     def conformalize(self, X: Any, y: Any) -> InnerOuterConformalClassifier:
         """Calibrate with examples that the estimator has not seen.
@@ -108,16 +148,7 @@ class InnerOuterConformalClassifier(BaseEstimator):  # type: ignore[misc]
         -------
         self : InnerOuterConformalClassifier
         """
-        level = check_number("confidence_level", self.confidence_level, 0, 1, open_low=True, open_high=True)
-        check_choice("unknown_policy", self.unknown_policy, ("error", "marginal"))
-        cells = check_known(
-            pred_probs,
-            y,
-            label_names=None,
-            unknown_policy=self.unknown_policy,
-            n_jobs=self.n_jobs,
-            from_logits=self.from_logits,
-        )
+        level, cells = self._check(), self._cells(pred_probs, y)
         n, self.n_labels_ = cells.shape
         self.label_names_ = cells.label_names
         wrong, right = _core.conformal.extremes(*cells.core, cells.n_threads)

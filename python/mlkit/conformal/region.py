@@ -6,51 +6,21 @@ import itertools
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlkit import _core
 from mlkit._validation.params import check_choice, check_integer, described, shorten, suggest
-from mlkit.conformal._diagram import Diagram
+from mlkit.conformal._diagram import NODE_CAP, Diagram
+from mlkit.conformal._optimum import most_gain, whole_weights
 from mlkit.conformal._ranks import RankTable
 from mlkit.conformal._sizes import SizeBound, size_bound
 from mlkit.conformal._words import counted_sets, listed, short_number
+from mlkit.conformal.listings import SetList
 
 _BATCH = 1024
-
-
-class SetList(NamedTuple):
-    """The first label sets of a region by p-value, and what is left.
-
-    Attributes
-    ----------
-    sets : list of tuple
-        Each set's labels, by name where names are known.
-    p_values : ndarray of shape (len(sets),), float64
-        Descending.
-    truncated : bool
-        Whether the region holds more sets. A truncated list is no prediction set: it has no coverage guarantee.
-    next_p_value : float or None
-        P-value of the next set; None when there is none.
-    n_left : SizeBound
-        Bounds on the number of sets that are not listed.
-
-    Examples
-    --------
-    >>> from mlkit.conformal import LabelPowersetConformalClassifier
-    >>> clf = LabelPowersetConformalClassifier(score="l1", confidence_level=0.7)
-    >>> clf = clf.conformalize_proba([[0.9, 0.2], [0.6, 0.3], [0.8, 0.4]], [[0], [], [0]])
-    >>> clf.predict_region_proba([[0.7, 0.4]])[0].top(1).sets
-    [(0,)]
-    """
-
-    sets: list[tuple[Any, ...]]
-    p_values: NDArray[np.float64]
-    truncated: bool
-    next_p_value: float | None
-    n_left: SizeBound
 
 
 class LabelSetRegion:
@@ -321,6 +291,9 @@ class LabelSetRegion:
 
     _most_words = 1 << 27
 
+    def _check_listable(self, n_sets: int) -> None:
+        """Any number of sets can be listed, one after the other."""
+
     def _words(self, bit: NDArray[np.uint64], max_sets: int) -> NDArray[np.uint64]:
         best = int(bit[self._best_row].sum())
         if self._one:  # every combination of free labels: none of them costs anything
@@ -330,15 +303,65 @@ class LabelSetRegion:
         words, n = _core.conformal.write_bits(costs, bit[self._free], budget, best, max_sets)
         return words[:n].copy() if n < words.size else words
 
+    def best_for(self, weights: Any) -> tuple[Any, ...]:
+        """Find the region's set of least total weight: what serves a purpose best among all that remain possible.
+
+        Parameters
+        ----------
+        weights : array-like of shape (n_labels,)
+            Of the labels, of either sign: what a set pays for holding each.
+
+        Returns
+        -------
+        tuple
+            Of sets with equal weights one with the largest p-value.
+
+        Raises
+        ------
+        ValueError
+            If the region is empty, or the search would be too long: more than 2^20 partial sets, or, for scores that
+            are searched, sets.
+
+        Notes
+        -----
+        Exact, sums of weights included. Other than ``best``, which is the most plausible set, whatever it weighs. A
+        knapsack problem: few partial sets decide it as a rule, even among hundreds of undecided labels; weights that
+        go with the plausibility of labels are the hard ones.
+
+        Examples
+        --------
+        >>> from mlkit.conformal import LabelPowersetConformalClassifier
+        >>> clf = LabelPowersetConformalClassifier(score="l1", confidence_level=0.7)
+        >>> clf = clf.conformalize_proba([[0.9, 0.2], [0.6, 0.3], [0.8, 0.4]], [[0], [], [0]])
+        >>> region = clf.predict_region_proba([[0.7, 0.4]])[0]
+        >>> region.best_for([1, -1])
+        (0, 1)
+        """
+        whole = whole_weights(weights, self.n_labels)
+        if self.is_empty:
+            raise ValueError("region: expected at least one set, got an empty region")
+        return self._named(np.flatnonzero(self._row_for(whole)))
+
+    def _row_for(self, weights: NDArray[Any]) -> NDArray[np.bool_]:
+        """The set of least weight, of whole numbers."""
+        saved = np.where(self._best_row, weights, -weights)[self._free]  # by turning a label round
+        gains = np.flatnonzero(saved > 0)
+        row: NDArray[np.bool_] = self._best_row.copy()
+        if gains.size:
+            costs = np.zeros(gains.size, np.int64) if self._one else self._costs[gains]
+            row[self._free[gains[most_gain(saved[gains], costs, self._budget)]]] ^= True
+        return row
+
     # ------------------------------------------------------------------------------------------------------------- size
 
-    def size(self, *, node_cap: int = 1_000_000) -> SizeBound:
-        """Bound the number of sets; exact unless too many labels are undecided.
+    def size(self, *, node_cap: int = NODE_CAP) -> SizeBound:
+        """Bound the number of sets; exact for up to 56 undecided labels, and beyond unless the region is too large.
 
         Parameters
         ----------
         node_cap : int, default=1000000
-            Nodes of the decision diagram beyond which bounds have to do.
+            Nodes of the decision diagram beyond which bounds have to do. Below the default nothing else is tried that
+            takes long (up to seconds and 400 MB) either.
 
         Returns
         -------
@@ -355,9 +378,8 @@ class LabelSetRegion:
             0,
             self._one,
         )
-        return size_bound(
-            _core.conformal.count_rows(flips, np.array([self._threshold], np.int64), node_cap, 1 << 14, 1)
-        )
+        thresholds = np.array([self._threshold], np.int64)
+        return size_bound(_core.conformal.count_rows(flips, thresholds, node_cap >= NODE_CAP, node_cap, 1 << 14, 1))
 
     def count(self) -> int:
         """Count the sets.

@@ -17,6 +17,7 @@ from mlkit.conformal._levels import LEVELS, by_level, check_levels
 from mlkit.conformal._ranks import RankTable
 from mlkit.conformal._searched import SearchedTable
 from mlkit.conformal._sizes import log10_of, whole_numbers
+from mlkit.conformal.listings import SetArray, list_sets
 from mlkit.conformal.region import LabelSetRegion
 from mlkit.labels.matrix import LabelMatrix
 from mlkit.labels.reading import read_labels
@@ -271,8 +272,8 @@ class RegionArray:
         Parameters
         ----------
         exact : bool, default=False
-            Try harder to count exactly: decision diagrams of up to a million nodes (some 100 MB and a second for each
-            region that needs them) instead of 1024.
+            Count exactly: always for up to 56 undecided labels (some seconds and 400 MB for a region of more than
+            2^40 sets), beyond that by decision diagrams of up to a million nodes and going through up to 2^28 sets.
 
         Returns
         -------
@@ -302,6 +303,7 @@ class RegionArray:
             n_labels=None if has_width or self.label_names is not None else self.shape[1],
             label_names=self.label_names,
             n_threads=self._threads,
+            argument="y",
         )
         if labels.shape != self.shape:
             raise ValueError(f"y: expected shape (n_samples, n_labels) = {self.shape}, got {labels.shape}")
@@ -408,6 +410,56 @@ class RegionArray:
             columns["p_value"] += listed.p_values.tolist()
             columns["truncated"] += [listed.truncated] * len(listed.sets)
         return pd.DataFrame(columns)
+
+    def to_numpy(self, max_sets: int | None = None, *, memory_limit: int | str | None = "2GB") -> SetArray:
+        """Write the label sets of all regions into one array, by descending p-value within each.
+
+        Parameters
+        ----------
+        max_sets : int, optional
+            The first so many of each region, and ``truncated`` where there are more; default: all.
+        memory_limit : int or str, optional
+            Bytes, or text such as ``"2GB"``.
+
+        Returns
+        -------
+        SetArray
+
+        Raises
+        ------
+        MemoryError
+            If the sets would need more than ``memory_limit``.
+
+        Notes
+        -----
+        A byte for each set and label: :meth:`to_bitsets` needs an eighth of it.
+        """
+        return self._listed(max_sets, memory_limit, pack=False)
+
+    def to_bitsets(self, max_sets: int | None = None, *, memory_limit: int | str | None = "2GB") -> SetArray:
+        """Write the label sets of all regions as words of 64 bits, by descending p-value within each region.
+
+        Parameters
+        ----------
+        max_sets : int, optional
+            As :meth:`to_numpy`.
+        memory_limit : int or str, optional
+            As :meth:`to_numpy`.
+
+        Returns
+        -------
+        SetArray
+
+        Raises
+        ------
+        MemoryError
+            If the sets would need more than ``memory_limit``.
+        """
+        return self._listed(max_sets, memory_limit, pack=True)
+
+    def _listed(self, max_sets: int | None, memory_limit: Any, *, pack: bool) -> SetArray:
+        most = None if max_sets is None else check_integer("max_sets", max_sets, low=1)
+        return list_sets(self, most, memory_limit, pack=pack)
 
     def by_level(self, y: Any = None, levels: Any = None, *, level: float = 0.95) -> pd.DataFrame:
         """Say for one confidence level after the other how much is decided, and how many true label sets are covered.

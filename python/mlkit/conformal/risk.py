@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import validate_data
 
 from mlkit import _core
 from mlkit._validation.cells import Cells
@@ -18,6 +19,7 @@ from mlkit.conformal._bounds import UNIT, loss_p_values
 from mlkit.conformal._inputs import check_known, check_probs
 from mlkit.conformal._sequences import certified_thresholds, holm
 from mlkit.conformal._thresholded import SMALLEST, InnerOuterSets, sets_above
+from mlkit.conformal._wrapped import PredictsLabelSets
 
 RISKS = ("fnr", "fdr", "miscoverage", "fp")
 METHODS = ("crc", "rcps", "ltt")
@@ -48,7 +50,7 @@ class RiskCurve(NamedTuple):
     risks: NDArray[np.float64]
 
 
-class MultiLabelRiskController(BaseEstimator):  # type: ignore[misc]
+class MultiLabelRiskController(PredictsLabelSets):
     """Label sets {labels with p >= t}, t chosen so that a risk stays below a level.
 
     Parameters
@@ -108,8 +110,9 @@ class MultiLabelRiskController(BaseEstimator):  # type: ignore[misc]
     -----
     Losses of ``"fnr"``, ``"miscoverage"`` and ``"fp"`` jump at observed probabilities only, so that sorting those gives
     the risk at every threshold without a grid: O(T log T) for T true labels. ``"crc"`` takes the largest threshold t
-    with (sum of losses + 1) / (n + 1) <= level. Losses are summed as whole multiples of 2^-40. ``"wsr"`` follows the
-    capital along its whole path and tests each threshold in turn: O(n) for each that is passed.
+    with (sum of losses + 1) / (n + 1) <= level, which a selection finds in O(T); the curve is sorted when asked for.
+    Losses are summed as whole multiples of 2^-40. ``"wsr"`` follows the capital along its whole path and tests each
+    threshold in turn: O(n) for each that is passed.
 
     References
     ----------
@@ -224,6 +227,21 @@ class MultiLabelRiskController(BaseEstimator):  # type: ignore[misc]
 
     # -------------------------------------------------------------------------------------------------------- calibrate
 
+    def fit(self, X: Any, y: Any) -> MultiLabelRiskController:
+        """:meth:`calibrate` under scikit-learn's name: thresholds are fitted, for a model that is fitted already.
+
+        Parameters
+        ----------
+        X : array-like
+            Calibration examples, which the model has not seen.
+        y : labels of shape (n_samples, n_labels)
+
+        Returns
+        -------
+        self : MultiLabelRiskController
+        """
+        return self.calibrate(X, y)
+
     def calibrate(self, X: Any, y: Any) -> MultiLabelRiskController:
         """Choose thresholds with examples that the model has not seen.
 
@@ -236,7 +254,15 @@ class MultiLabelRiskController(BaseEstimator):  # type: ignore[misc]
         -------
         self : MultiLabelRiskController
         """
-        return self.calibrate_proba(X if self.predict_function is None else self.predict_function(X), y)
+        return self.calibrate_proba(self._probabilities(X, reset=True), y)
+
+    def _probabilities(self, X: Any, *, reset: bool) -> Any:
+        """What the function makes of examples as wide as those of calibration."""
+        if self.predict_function is None:
+            return X
+        if len(getattr(X, "shape", ())) == 2:
+            validate_data(self, X, reset=reset, skip_check_array=True)
+        return self.predict_function(X)
 
     def calibrate_proba(self, pred_probs: Any, y: Any) -> MultiLabelRiskController:
         """Choose thresholds with the probabilities of examples that the model has not seen.
@@ -262,10 +288,8 @@ class MultiLabelRiskController(BaseEstimator):  # type: ignore[misc]
         self.n_labels_, self.label_names_ = cells.shape[1], cells.label_names
         cells = self._without_empty(cells)
         names = list(dict.fromkeys(name for risks in plan for name, _ in risks))
-        steps = {name: _Steps(cells, name, self._grid() if name == "fdr" else None) for name in names}
-        curves = {name: RiskCurve(s.thresholds, s.totals / (UNIT * cells.shape[0])) for name, s in steps.items()}
-        self.risk_curve_ = curves if len(plan[0]) > 1 else curves[names[0]]
-        found = [self._choose(risks, steps, cells) for risks in plan]
+        self._steps = {name: _Steps(cells, name, self._grid() if name == "fdr" else None) for name in names}
+        found = [self._choose(risks, cells.n_threads) for risks in plan]
         if self.params == "inner_outer":
             [(self.thresholds_, self.feasible_)] = found
             return self
@@ -274,6 +298,14 @@ class MultiLabelRiskController(BaseEstimator):  # type: ignore[misc]
         self.thresholds_ = float(thresholds[0]) if single else thresholds
         self.feasible_ = bool(feasible[0]) if single else feasible
         return self
+
+    @property
+    def risk_curve_(self) -> RiskCurve | dict[str, RiskCurve]:
+        """The empirical risk, exact at every threshold (on the grid for ``"fdr"``); of several risks by their names."""
+        if not hasattr(self, "_steps"):
+            raise AttributeError("risk_curve_: expected a calibrated controller (call calibrate or calibrate_proba)")
+        curves = {name: steps.curve for name, steps in self._steps.items()}
+        return curves if len(curves) > 1 else next(iter(curves.values()))
 
     def _without_empty(self, cells: Cells) -> Cells:
         if self.empty == "zero":
@@ -288,26 +320,24 @@ class MultiLabelRiskController(BaseEstimator):  # type: ignore[misc]
             raise ValueError("y: expected an example with a label, got none (empty='zero' counts them as without loss)")
         return cells.take(np.flatnonzero(sizes)) if not sizes.all() else cells
 
-    def _choose(self, risks: list[tuple[str, float]], steps: dict[str, _Steps], cells: Cells) -> tuple[Any, Any]:
+    def _choose(self, risks: list[tuple[str, float]], n_threads: int) -> tuple[Any, Any]:
         if self.method == "ltt":
-            return self._choose_on_grid(risks, steps)
+            return self._choose_on_grid(risks)
         [(name, level)] = risks
-        s, n = steps[name], cells.shape[0]
+        s = self._steps[name]
         if self.method == "crc":
-            slack = n / 2 + 8 * np.finfo(float).eps * (n + 1) * UNIT  # rounding of losses, of the level
-            passes = s.totals <= math.floor((level * (n + 1) - 1) * UNIT + slack)
-        elif self.bound == "wsr":
-            return s.walk(level, -np.log(1 - float(self.confidence_level or 0)), cells)
-        else:
-            passes = loss_p_values(s.totals, n, level, self.bound) <= 1 - float(self.confidence_level or 0)
-        return s.boundary(passes)
+            slack = s.n / 2 + 8 * np.finfo(float).eps * (s.n + 1) * UNIT  # rounding of losses, of the level
+            return s.last_within(math.floor((level * (s.n + 1) - 1) * UNIT + slack))
+        if self.bound == "wsr":
+            return s.walk(level, -np.log(1 - float(self.confidence_level or 0)), n_threads)
+        return s.boundary(loss_p_values(s.totals, s.n, level, self.bound) <= 1 - float(self.confidence_level or 0))
 
-    def _choose_on_grid(self, risks: list[tuple[str, float]], steps: dict[str, _Steps]) -> tuple[Any, Any]:
+    def _choose_on_grid(self, risks: list[tuple[str, float]]) -> tuple[Any, Any]:
         grid, delta = self._grid(), 1 - float(self.confidence_level or 0)
         p_values: dict[bool, NDArray[np.float64]] = {}
         for name, level in risks:
-            side, found = name in SAFE_WHEN_SMALL, steps[name].at(grid)
-            p = loss_p_values(found, steps[name].n, level, self.bound)
+            side, s = name in SAFE_WHEN_SMALL, self._steps[name]
+            p = loss_p_values(s.at(grid), s.n, level, self.bound)
             p_values[side] = np.maximum(p, p_values.get(side, 0.0))
         small_is_safe = risks[0][0] in SAFE_WHEN_SMALL
         if self.fwer == "holm":
@@ -339,7 +369,7 @@ class MultiLabelRiskController(BaseEstimator):  # type: ignore[misc]
             Or, for sparse probabilities, a csr_array, or a list of one for each level; with ``params="inner_outer"``
             :class:`InnerOuterSets` of either.
         """
-        return self.predict_proba_sets(X if self.predict_function is None else self.predict_function(X))
+        return self.predict_proba_sets(self._probabilities(X, reset=False))
 
     def predict_proba_sets(self, pred_probs: Any) -> Any:
         """Label sets from probabilities.
@@ -367,20 +397,45 @@ class MultiLabelRiskController(BaseEstimator):  # type: ignore[misc]
 
 
 class _Steps:
-    """Total losses of all calibration examples at every threshold, as whole numbers of 2^-40."""
+    """Total losses of all calibration examples at every threshold, as whole numbers of 2^-40; sorted when asked for."""
 
     def __init__(self, cells: Cells, name: str, grid: NDArray[np.float64] | None) -> None:
-        self.name, self.n = name, cells.shape[0]
-        self.grows = name in ("fnr", "miscoverage")  # with the threshold
+        self.n = cells.shape[0]
+        self.grows = name in SAFE_WHEN_SMALL  # with the threshold
         if grid is not None:
             totals = _core.conformal.false_discoveries(*cells.core, grid, cells.n_threads)
             self.thresholds, self.totals = np.append(grid, np.inf), np.append(totals, 0)
             return
         kind = getattr(_core.conformal.Risk, name)
-        self.thresholds, passed, self.ends, self.examples, self.units = _core.conformal.risk_steps(
-            *cells.core, kind, cells.n_threads
-        )
-        self.totals = passed if self.grows else passed[-1] - passed
+        self._jumps = _core.conformal.risk_jumps(*cells.core, kind, cells.n_threads)
+
+    @cached_property
+    def _sorted(self) -> tuple[NDArray[Any], ...]:
+        return _core.conformal.risk_steps(*self._jumps)
+
+    @cached_property
+    def thresholds(self) -> NDArray[np.float64]:
+        return self._sorted[0]
+
+    @cached_property
+    def totals(self) -> NDArray[np.int64]:
+        passed: NDArray[np.int64] = self._sorted[1]
+        return passed if self.grows else passed[-1] - passed
+
+    @cached_property
+    def curve(self) -> RiskCurve:
+        return RiskCurve(self.thresholds, self.totals / (UNIT * self.n))
+
+    def last_within(self, most: int) -> tuple[float, bool]:
+        """The least cautious threshold at which the total is at most so much: without sorting."""
+        if most < 0:
+            return (0.0 if self.grows else np.inf), False
+        p, _, units = self._jumps
+        most = min(most, np.iinfo(np.int64).max)
+        if self.grows:
+            return _core.conformal.where_exceeded(p, units, most), True
+        passed = int(units.sum()) - most  # has to be
+        return (_just_above(_core.conformal.where_exceeded(p, units, passed - 1)) if passed > 0 else SMALLEST), True
 
     def at(self, grid: NDArray[np.float64]) -> NDArray[np.int64]:
         """Totals at given thresholds."""
@@ -391,7 +446,7 @@ class _Steps:
         """The least cautious threshold of a step: its upper end where losses grow, else just above its lower end."""
         if self.grows:
             return float(self.thresholds[step])
-        return float(np.nextafter(self.thresholds[step - 1], np.inf)) if step else SMALLEST
+        return _just_above(self.thresholds[step - 1]) if step else SMALLEST
 
     def boundary(self, passes: NDArray[np.bool_]) -> tuple[float, bool]:
         """The last step that passes, from the safe end."""
@@ -400,20 +455,22 @@ class _Steps:
             return (0.0 if self.grows else np.inf), False
         return self.threshold(int(good[-1] if self.grows else good[0])), True
 
-    def walk(self, level: float, log_inverse_delta: float, cells: Cells) -> tuple[float, bool]:
+    def walk(self, level: float, log_inverse_delta: float, n_threads: int) -> tuple[float, bool]:
         """As far from the safe end as betting certifies every step."""
-        m = self.ends.size
-        examples, units, ends = self.examples, self.units, self.ends
+        _, _, ends, examples, units = self._sorted
+        m = ends.size
         if not self.grows:
             examples, units = examples[::-1].copy(), units[::-1].copy()
             ends = ends[-1:] - np.append(0, ends[:-1])[::-1] if m else ends
-        n_jumps = _core.conformal.certified_groups(
-            examples, units, ends, self.n, level, log_inverse_delta, cells.n_threads
-        )
+        n_jumps = _core.conformal.certified_groups(examples, units, ends, self.n, level, log_inverse_delta, n_threads)
         if n_jumps < 0:
             return (0.0 if self.grows else np.inf), False
         n_groups = int(np.searchsorted(ends, n_jumps, side="right")) if n_jumps else 0
         return self.threshold(n_groups if self.grows else m - n_groups), True
+
+
+def _just_above(threshold: float) -> float:
+    return float(np.nextafter(threshold, np.inf))
 
 
 def _pair(pair: Any) -> tuple[str, float]:

@@ -42,6 +42,8 @@ def add_plain_means(
     """Means over labels in which true negatives count, with the influences of rows where there are rows."""
     defined, note = defined_labels(counts, absent_labels), absent_note(counts, absent_labels)
     for name, (values, _) in plain_ratios(counts).items():
+        if absent_labels == "nan" and (counts.positive == 0).any():
+            values = np.full(values.size, np.nan)
         keep = defined & ~np.isnan(values)
         value = float(values[keep].mean()) if keep.any() else float("nan")
         found.add(name, value, None if influences is None else influences[name], int(keep.sum()), note)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -56,25 +57,32 @@ def mark_absent(values: Floats, n_positive: Floats, absent_labels: str) -> Float
     return values if absent_labels == "sklearn" else np.where(n_positive == 0, np.nan, values)
 
 
-def warn_undefined(message: str, stacklevel: int = 3) -> None:
-    """scikit-learn's warning of ill-defined metrics, so that its filters work."""
+def warn_undefined(message: str) -> None:
+    """scikit-learn's warning of ill-defined metrics, so that its filters work, at the line that called mlkit."""
     from sklearn.exceptions import UndefinedMetricWarning
 
-    warnings.warn(message, UndefinedMetricWarning, stacklevel=stacklevel + 1)
+    level, frame = 1, inspect.currentframe()
+    while frame is not None and str(frame.f_globals.get("__name__")).split(".")[0] == __name__.split(".")[0]:
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, UndefinedMetricWarning, stacklevel=level)
 
 
-def of_empty_rows(n_empty: int) -> str:
+def empty_rows_text(n_empty: int) -> list[str]:
     """How many examples have no known cell, if any."""
-    if not n_empty:
-        return ""
-    which = "1 example has" if n_empty == 1 else f"{n_empty} examples have"
-    return f"{which} no known cell and is left out of the mean"
+    if n_empty < 2:
+        return ["1 example has no known cell and is left out of the mean"] * n_empty
+    return [f"{n_empty} examples have no known cell and are left out of the mean"]
 
 
-def warn_empty_rows(n_empty: int, name: str, stacklevel: int = 3) -> None:
+def warn_empty_rows(n_empty: int, name: str) -> None:
     """Say how many examples have no known cell."""
-    if n_empty:
-        warn_undefined(f"{name}: {of_empty_rows(n_empty)}", stacklevel + 1)
+    tell_once(name, empty_rows_text(n_empty))
+
+
+def tell_once(name: str, texts: Sequence[str]) -> None:
+    """One warning of everything that a call has to say, each thing once."""
+    if texts:
+        warn_undefined(f"{name}: {'; '.join(dict.fromkeys(texts))}")
 
 
 def of_absent_labels(absent: NDArray[np.bool_], names: Sequence[str] | None, without: float) -> str:

@@ -37,11 +37,13 @@ def add_areas(found: Findings, cells: Scored, counts: Counts, absent_labels: str
     if absent_labels == "nan" and not present.all():
         macro = float("nan")
     found.add("average_precision_macro", macro, rows[:, 1].copy(), int(averaged.sum()), note, on_logit=True)
-    weighted, influences = _weighted(cells, (auc, precision), support, rows[:, 2:])
+    nothing = float("nan") if absent_labels == "skip" else 0.0  # where there is no positive at all
+    weighted, influences = _weighted(cells, (auc, precision), support, rows[:, 2:], nothing)
     for at, name in enumerate(("roc_auc", "average_precision")):
         n = int((support[at] > 0).sum())
-        found.add(f"{name}_weighted", weighted[at], influences[:, at].copy(), n, notes[1], on_logit=True)
-    _add_pooled(found, cells, counts)
+        influence = influences[:, at].copy() if n else None
+        found.add(f"{name}_weighted", weighted[at], influence, n, notes[1], on_logit=True)
+    _add_pooled(found, cells, counts, nothing)
     _add_label_areas(
         found, table, {"roc_auc": auc, "average_precision": np.where(present, precision, np.nan)}, variances
     )
@@ -62,27 +64,28 @@ def _influences(cells: Scored, shares: Floats) -> tuple[Areas, Floats, Floats]:
 
 
 def _weighted(
-    cells: Scored, values: Sequence[Floats], supports: Sequence[Floats], rows: Floats
+    cells: Scored, values: Sequence[Floats], supports: Sequence[Floats], rows: Floats, nothing: float
 ) -> tuple[list[float], Floats]:
     """Means by support, and the influences of rows, which move both the areas and the supports."""
     means, pulls = [], []
     for of, by in zip(values, supports):
         has = by > 0
-        mean = float(np.average(of[has], weights=by[has])) if has.any() else float("nan")
+        mean = float(np.average(of[has], weights=by[has])) if has.any() else nothing
         means.append(mean)
         pulls.append(np.where(has, (of - mean) / (by.sum() or 1.0), 0.0))
     by_support = row_sums(cells.truth, np.stack(pulls, axis=1), 1)
     return means, rows + (by_support if cells.weights is None else by_support * cells.weights.values[:, None])
 
 
-def _add_pooled(found: Findings, cells: Scored, counts: Counts) -> None:
+def _add_pooled(found: Findings, cells: Scored, counts: Counts, nothing: float) -> None:
     n_positive = int(cells.truth.support.sum())
     n_cells = n_positive + int(cells.truth.n_negative.sum())
     areas, rows = pooled_influences(cells)
     note = f"{n_positive} positives: the interval may be too short" if n_positive < FEW else ""
-    value = float(areas.precision[0]) if counts.positive.any() else float("nan")
+    has = bool(counts.positive.any())
+    value = float(areas.precision[0]) if has else nothing
     found.add("roc_auc_micro", float(areas.auc()[0]), rows[:, 0].copy(), n_cells, note, on_logit=True)
-    found.add("average_precision_micro", value, rows[:, 1].copy(), n_cells, note, on_logit=True)
+    found.add("average_precision_micro", value, rows[:, 1].copy() if has else None, n_cells, note, on_logit=True)
 
 
 def _add_label_areas(found: Findings, table: dict[str, Any], values: dict[str, Floats], variances: Floats) -> None:

@@ -18,6 +18,7 @@ from mlkit.metrics._counts import Counts
 from mlkit.metrics._ranks import RowRanks, TopRanks, discounts
 
 RATIOS = ("f1", "precision", "recall", "jaccard")
+ROW_AREA = "roc_auc_samples"  # rows without both kinds of cells are left out, or make it NaN
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,9 @@ class LabelMeasure:
 
     def value(self, counts: Counts, defined: NDArray[np.bool_]) -> float:
         shares = self.shares(counts, defined)
-        return float(np.sum(shares * ratio(self.name, counts))) if shares.any() else float("nan")
+        if shares.any():
+            return float(np.sum(shares * ratio(self.name, counts)))
+        return 0.0 if defined.any() else float("nan")  # labels that count, but none has a positive to weigh it by
 
     def coefficients(self, counts: Counts, defined: NDArray[np.bool_]) -> Floats:
         """(n_labels, 3): what a hit, a predicted and a positive cell of each label add to the influence of its row."""
@@ -121,7 +124,7 @@ def rank_measures(rows: RowRanks, top: TopRanks, ks: list[int], n_labels: int, s
         return RowMeasure(key, values if n_known == one.size else np.where(known, values, 0.0), one, n_known)
 
     measures = [
-        RowMeasure("roc_auc_samples", np.where(both, rows.auc, 0.0), both.astype(np.float64), int(both.sum())),
+        RowMeasure(ROW_AREA, np.where(both, rows.auc, 0.0), both.astype(np.float64), int(both.sum())),
         mean("average_precision_samples", np.where(has_positive, rows.lrap, 0.0)),
         mean("lrap", rows.lrap),
         mean("coverage_error", rows.coverage),
@@ -162,10 +165,10 @@ def tied_places(rows: RowRanks, top: TopRanks, ks: Sequence[int]) -> NDArray[np.
 def plain_ratios(counts: Counts) -> dict[str, tuple[Floats, Floats]]:
     """Means over labels in which true negatives count: each label's value, and its derivatives (n_labels, 4)."""
     negative, zero = counts.negative, np.zeros(counts.known.size)
-    specificity = _counts.specificity(counts, np.nan)
+    specificity = _counts.specificity(counts)
     recall = _counts.recall(counts, np.nan)
     per_negative, per_positive = (divide(zero + 1, of, 0.0) for of in (negative, counts.positive))
-    wrong = np.where(negative > 0, 1 - specificity, 0.0) * per_negative
+    wrong = (1 - specificity) * per_negative
     right = np.where(counts.positive > 0, recall, 0.0) * per_positive
     of_negatives = np.stack([per_negative, -per_negative, -wrong, wrong], axis=1)
     of_positives = np.stack([per_positive, zero, -right, zero], axis=1)

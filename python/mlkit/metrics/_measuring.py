@@ -24,6 +24,7 @@ from mlkit.metrics._averages import ABSENT, Floats, warn_undefined
 from mlkit.metrics._found_areas import add_areas
 from mlkit.metrics._intervals import label_replicates, row_replicates
 from mlkit.metrics._measures import (
+    ROW_AREA,
     Prediction,
     RowMeasure,
     known_sums,
@@ -98,7 +99,7 @@ def measure(
             y_true, y_score, unknown=unknown, sample_weight=sample_weight, label_names=label_names, n_jobs=n_jobs
         )
         truth, weights = cells.truth, cells.weights
-        cut = check_threshold(threshold, truth.shape[1]) if y_pred is None else None
+        cut = check_threshold(threshold, truth.shape[1], cells.array.dtype) if y_pred is None else None
         predicted = None if y_pred is None else check_predicted(y_pred, truth, n_threads)
     elif y_pred is None:
         raise ValueError("y_score: expected scores, or predicted labels as y_pred, got neither")
@@ -127,8 +128,11 @@ def measure(
         rows += rank_measures(ranks, top, ks, truth.shape[1], propensities is not None)
         found.tie(ks, tied_places(ranks, top, ks))
     own = None if weights is None else weights.values
-    for measure in rows:
-        found.add(measure.key, *measure.settle(own), measure.n_defined)
+    for of in rows:
+        value, influence = of.settle(own)
+        if of.key == ROW_AREA and absent_labels != "skip" and _leaves_rows_out(of, row_counts, own):
+            value = float("nan")
+        found.add(of.key, value, influence, of.n_defined)
     if n_boot:
         found.boot = n_boot, random_state
         boot_ids = np.arange(truth.shape[0], dtype=np.int64) if ids is None else ids
@@ -138,6 +142,11 @@ def measure(
             label_replicates(label_measures(), prediction, own, defined, boot_ids, random_state, n_boot)
         )
     return EvaluationReport(found, table, undefined_labels(label_counts), cells)
+
+
+def _leaves_rows_out(measure: RowMeasure, rows: _counts.Counts, weights: Floats | None) -> bool:
+    left_out = (rows.known > 0) & (measure.denominator == 0)
+    return bool((left_out if weights is None else left_out & (weights > 0)).any())
 
 
 def _add_label_measures(found: Findings, prediction: Prediction, counts: _counts.Counts, absent_labels: str) -> None:

@@ -82,9 +82,9 @@ def rank_rows(
     return RowRanks(*of_rows.T), TopRanks(*np.moveaxis(of_top, 2, 0))
 
 
-def row_mean(name: str, values: Floats, known: Any, cells: Scored, stacklevel: int = 4) -> float:
+def row_mean(name: str, values: Floats, known: Any, cells: Scored) -> float:
     """Weighted mean over the rows with a known cell."""
-    warn_empty_rows(int(np.sum(~known)), name, stacklevel)
+    warn_empty_rows(int(np.sum(~known)), name)
     return mean(values[known], None if cells.weights is None else cells.weights.values[known])
 
 
@@ -96,10 +96,12 @@ def check_ks(k: Any, n_labels: int, name: str) -> tuple[list[int], bool]:
     TypeError, ValueError
         If they are not integers of at least 1.
     """
-    single = not hasattr(k, "__len__") or isinstance(k, (str, bytes))
+    single = not hasattr(k, "__len__") or isinstance(k, (str, bytes)) or getattr(k, "ndim", 1) == 0
+    if single and isinstance(k, np.ndarray):
+        k = k[()]
     ks = [check_integer("k", each, low=1) for each in ([k] if single else list(k))]
     if not ks:
         raise ValueError("k: expected an integer >= 1 or a sequence of them, got none")
     if max(ks) > n_labels:
-        warn_undefined(f"{name}: k = {max(ks)} exceeds the {n_labels} labels; ranks that do not exist are misses", 4)
+        warn_undefined(f"{name}: k = {max(ks)} exceeds the {n_labels} labels; ranks that do not exist are misses")
     return ks, single

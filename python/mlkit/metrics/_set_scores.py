@@ -16,40 +16,16 @@ from mlkit.metrics._averages import (
     Floats,
     average_labels,
     check_average,
+    empty_rows_text,
     listed,
     mark_absent,
     mean,
     of_absent_labels,
-    of_empty_rows,
-    warn_undefined,
+    tell_once,
 )
 from mlkit.metrics._counts import Counts
 
 Ratio = Callable[[Counts, float], Floats]
-
-
-class Told:
-    """What a call has to say of undefined numbers, in one warning; of zeros only where ``zeros`` is asked for."""
-
-    def __init__(self, name: str, zeros: bool) -> None:
-        self.name, self.zeros = name, zeros
-        self._of_zeros: list[str] = []
-        self._of_rows: list[str] = []
-
-    def add_zeros(self, text: str) -> None:
-        if text not in self._of_zeros:
-            self._of_zeros.append(text)
-
-    def add_empty_rows(self, n: int) -> None:
-        text = of_empty_rows(n)
-        if text and text not in self._of_rows:
-            self._of_rows.append(text)
-
-    def warn(self, stacklevel: int = 4) -> None:
-        """Say it; the default stack level is that of a function which the public one calls."""
-        texts = [*self._of_zeros, *(["zero_division= says otherwise"] if self._of_zeros else []), *self._of_rows]
-        if texts:
-            warn_undefined(f"{self.name}: {'; '.join(texts)}", stacklevel)
 
 
 def judge(
@@ -94,10 +70,8 @@ def score_of(
     """A ratio of counts, judged and averaged."""
     check_choice("absent_labels", absent_labels, ABSENT)
     pair, undefined, warn = judge(y_true, y_pred, labels, average, sample_weight, zero_division, unknown, n_jobs)
-    counts, told = counts_for(pair, average), Told(name, warn)
-    value = averaged(ratio, empty, counts, pair, average, undefined, absent_labels, told)
-    told.warn()
-    return value
+    counts = counts_for(pair, average)
+    return averaged(name, ratio, empty, counts, pair, average, undefined, warn, absent_labels)
 
 
 def fbeta_of(
@@ -118,68 +92,78 @@ def fbeta_of(
     pair, undefined, warn = judge(
         y_true, y_pred, labels, average, sample_weight, zero_division, unknown, n_jobs, (*AVERAGES, "macro_pr")
     )
-    counts, told = counts_for(pair, average), Told(name, warn)
+    counts = counts_for(pair, average)
     if average == "macro_pr":
-        p = averaged(_counts.precision, "prediction", counts, pair, "macro", undefined, absent_labels, told)
-        r = averaged(_counts.recall, "positive", counts, pair, "macro", undefined, absent_labels, told)
-        told.warn()
+        of = (counts, pair, "macro", undefined, warn, absent_labels)
+        told: list[str] = []
+        p = averaged(name, _counts.precision, "prediction", *of, told)
+        r = averaged(name, _counts.recall, "positive", *of, told)
+        tell_once(name, told)
         if beta == 0 or np.isinf(beta):
             return r if beta else p
-        return (1 + beta**2) * p * r / (beta**2 * p + r) if p + r > 0 else undefined
+        return undefined if p + r == 0 else (1 + beta**2) * p * r / (beta**2 * p + r)
 
     def ratio(c: Counts, value: float) -> Floats:
         return _counts.fbeta(c, beta, value)
 
     empty = {0.0: "prediction", np.inf: "positive"}.get(beta, "positive or prediction")
-    value = averaged(ratio, empty, counts, pair, average, undefined, absent_labels, told)
-    told.warn()
-    return value
+    return averaged(name, ratio, empty, counts, pair, average, undefined, warn, absent_labels)
 
 
 def averaged(
+    name: str,
     ratio: Ratio,
     empty: str,
     counts: Counts,
     pair: Pair,
     average: str | None,
     undefined: float,
+    warn: bool,
     absent_labels: str,
-    told: Told,
+    told: list[str] | None = None,
 ) -> Any:
-    """A ratio averaged; ``counts`` are those of rows for "samples" and of labels otherwise."""
+    """A ratio averaged; ``counts`` are those of rows for "samples" and of labels otherwise.
+
+    What there is to warn of goes into ``told``, for the caller to say all of it at once.
+    """
+    own: list[str] = [] if told is None else told
     counts_used = counts.total if average == "micro" else counts
     values = ratio(counts_used, undefined)
-    if told.zeros and counts_used.known.any():
-        _tell_zeros(ratio, empty, counts_used, pair, average, absent_labels, told)
+    if warn and counts_used.known.any():
+        own += _zeros_text(ratio, empty, counts_used, pair, average, absent_labels)
+    known = counts.known > 0
+    if average == "samples":
+        own += empty_rows_text(int((~known).sum()))
+    if told is None:
+        tell_once(name, own)
     if average == "micro":
         return float(values[0])
     if average == "samples":
-        known = counts.known > 0
-        told.add_empty_rows(int((~known).sum()))
         return mean(values[known], None if pair.weights is None else pair.weights.values[known])
     if average is None:
         return mark_absent(values, counts.positive, absent_labels)
     return average_labels(values, average, counts.positive, absent_labels)
 
 
-def _tell_zeros(
-    ratio: Ratio, empty: str, counts: Counts, pair: Pair, average: str | None, absent_labels: str, told: Told
-) -> None:
+def _zeros_text(
+    ratio: Ratio, empty: str, counts: Counts, pair: Pair, average: str | None, absent_labels: str
+) -> list[str]:
+    """What of it has no value and counts as 0, if anything."""
     zeros = np.isnan(ratio(counts, np.nan)) & (counts.known > 0 if average == "samples" else True)
-    n = int(zeros.sum())
+    n, texts = int(zeros.sum()), []
     if not n:
-        return
+        return []
     if average == "micro":
-        told.add_zeros(f"there is no {empty}; the score is set to 0")
-        return
-    if average == "samples":
-        told.add_zeros(f"{n} of {zeros.size} examples have no {empty} and count as 0")
-        return
-    absent, values = counts.positive == 0, ratio(counts, 0.0)
-    if average == "macro" and absent_labels == "sklearn" and absent.any() and not values[absent].any():
-        without = average_labels(values, "macro", counts.positive, "skip")
-        told.add_zeros(of_absent_labels(absent, pair.truth.label_names, without))
-        zeros &= ~absent
-    if zeros.any():
-        names = listed(zeros, pair.truth.label_names)
-        told.add_zeros(f"{int(zeros.sum())} of {zeros.size} labels have no {empty} and count as 0 ({names})")
+        texts.append(f"there is no {empty}; the score is set to 0")
+    elif average == "samples":
+        texts.append(f"{n} of {zeros.size} examples have no {empty} and count as 0")
+    else:
+        absent, values = counts.positive == 0, ratio(counts, 0.0)
+        if average == "macro" and absent_labels == "sklearn" and absent.any() and not values[absent].any():
+            without = average_labels(values, "macro", counts.positive, "skip")
+            texts.append(of_absent_labels(absent, pair.truth.label_names, without))
+            zeros &= ~absent
+        if zeros.any():
+            names = listed(zeros, pair.truth.label_names)
+            texts.append(f"{int(zeros.sum())} of {zeros.size} labels have no {empty} and count as 0 ({names})")
+    return ["; ".join([*texts, "zero_division= says otherwise"])]

@@ -27,6 +27,7 @@ from mlkit.metrics._fixed import UNIT, canonical, exact_sums, value_of
 from mlkit.metrics._histogram import BinnedAreas, Entries, binned_areas
 from mlkit.metrics._intervals import replicate_means
 from mlkit.metrics._measures import (
+    ROW_AREA,
     Prediction,
     RowMeasure,
     label_measures,
@@ -223,6 +224,10 @@ class Streamed:
             found.tie(self.plan.ks, self.tied)
         for key, sums in self.rows.items():
             found.estimates[key] = sums.estimate(self.undefined[key], self.n_rows, found.z)
+        if ROW_AREA in self.rows and absent_labels != "skip":
+            n_of, n_known = (self.rows[key].moments[1] for key in (ROW_AREA, "accuracy"))
+            if n_of != n_known:
+                found.add(ROW_AREA, float("nan"), None, self.rows[ROW_AREA].n_defined)
         if self.plan.n_boot:
             found.add_replicates({key: _ratios(parts) for key, parts in self.row_boot.items()})
             assert self.label_boot is not None
@@ -249,17 +254,19 @@ class Streamed:
             off = float(np.where(has, errors, 0.0)[keep].mean()) if keep.any() else 0.0
             found.add(f"{name}_macro", value, None, int(keep.sum()), _within(off, "" if skips else rule))
             support = np.where(has, of.positive, 0.0)
-            by_support = off = float("nan")
+            by_support, off = float("nan") if absent_labels == "skip" else 0.0, float("nan")
             if support.any():
                 by_support = float(np.average(values[has], weights=support[has]))
                 off = float(np.average(errors[has], weights=support[has]))
             found.add(f"{name}_weighted", by_support, None, int(has.sum()), _within(off))
-        self._report_pooled(found, binned_areas(self.entries, n, True))
+        self._report_pooled(found, binned_areas(self.entries, n, True), absent_labels)
 
-    def _report_pooled(self, found: Findings, of: BinnedAreas) -> None:
+    def _report_pooled(self, found: Findings, of: BinnedAreas, absent_labels: str) -> None:
         n_cells = int(self.n_positive.sum() + self.n_negative.sum())
         found.add("roc_auc_micro", float(of.auc[0]), None, n_cells, _within(float(of.auc_error[0])))
         value, off = float(of.precision[0]), float(of.precision_error[0])
+        if absent_labels != "skip" and not of.positive[0]:
+            value = 0.0
         found.add("average_precision_micro", value, None, n_cells, _within(off))
 
     def _report_calibration(self, found: Findings, table: dict[str, Any]) -> None:

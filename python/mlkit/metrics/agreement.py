@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from mlkit._validation.pairs import Pair
 from mlkit._validation.params import check_choice
 from mlkit.metrics import _counts
-from mlkit.metrics._averages import ABSENT, Floats
-from mlkit.metrics._counts import Counts
-from mlkit.metrics._set_scores import Told, averaged, counts_for, judge, score_of
+from mlkit.metrics._averages import ABSENT
+from mlkit.metrics._set_scores import averaged, counts_for, judge, score_of
 
 
 def specificity_score(
@@ -105,7 +102,10 @@ def balanced_accuracy_score(
     """
     pair, _, _ = judge(y_true, y_pred, labels, average, sample_weight, 0, unknown, n_jobs)
     check_choice("absent_labels", absent_labels, ABSENT)
-    return _plain_mean("balanced_accuracy_score", _counts.balanced_accuracy, pair, average, absent_labels)
+    return averaged(
+        "balanced_accuracy_score", lambda c, _: _counts.balanced_accuracy(c), "", counts_for(pair, average), pair,
+        average, 0.0, False, absent_labels,
+    )  # fmt: skip
 
 
 def mcc_score(
@@ -152,14 +152,7 @@ def mcc_score(
     """
     pair, _, _ = judge(y_true, y_pred, labels, average, sample_weight, 0, unknown, n_jobs)
     check_choice("absent_labels", absent_labels, ABSENT)
-    return _plain_mean("mcc_score", _counts.mcc, pair, average, absent_labels)
-
-
-def _plain_mean(
-    name: str, measure: Callable[[Counts], Floats], pair: Pair, average: str | None, absent_labels: str
-) -> Any:
-    """A measure that is never set to 0 for want of cells, averaged."""
-    told = Told(name, False)
-    value = averaged(lambda c, _: measure(c), "", counts_for(pair, average), pair, average, 0.0, absent_labels, told)
-    told.warn()
-    return value
+    return averaged(
+        "mcc_score", lambda c, _: _counts.mcc(c), "", counts_for(pair, average), pair, average, 0.0, False,
+        absent_labels,
+    )  # fmt: skip

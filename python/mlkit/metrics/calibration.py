@@ -337,7 +337,7 @@ def _averaged(values: Floats, average: str | None, n_positive: Floats) -> Any:
     if average is None:
         return values
     if np.isnan(values).all():
-        warn_undefined("y_true: no cell is known", 4)
+        warn_undefined("y_true: no cell is known")
     if average == "micro":
         return float(values[0])
     return mean(values, n_positive if average == "weighted" else None)

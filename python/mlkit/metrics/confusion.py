@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from mlkit._validation.pairs import check_pair, check_zero_division
 from mlkit._validation.params import check_flag, check_integer, check_label_names
 from mlkit.metrics import _counts
-from mlkit.metrics._averages import AVERAGES, warn_empty_rows
-from mlkit.metrics._set_scores import Told
-from mlkit.metrics.sets import scores_of
+from mlkit.metrics._averages import AVERAGES, tell_once, warn_empty_rows
+from mlkit.metrics.sets import prf_of
 
 
 def hamming_loss(
@@ -228,16 +227,17 @@ def classification_report(
         chosen = range(pair.shape[1]) if labels is None else labels
         names = tuple(str(j) for j in chosen)
     undefined = check_zero_division(zero_division)
-    told = Told("classification_report", undefined is None)
+    told: list[str] = []
 
     def scores(average: str | None) -> Any:
-        return scores_of(pair, 1.0, average, 0.0 if undefined is None else undefined, "sklearn", told)
+        zero = 0.0 if undefined is None else undefined
+        return prf_of("classification_report", pair, 1.0, average, zero, undefined is None, "sklearn", told)
 
     p, r, f, support = scores(None)
     lines: list[tuple[str, tuple[Any, ...]]] = list(zip(names, zip(p, r, f, support)))
     n_labels = len(lines)
     lines += [(f"{average} avg", (*scores(average)[:3], np.sum(support))) for average in AVERAGES]
-    told.warn(3)
+    tell_once("classification_report", told)
     headers = ("precision", "recall", "f1-score", "support")
     if output_dict:
         return {name: dict(zip(headers, map(float, values))) for name, values in lines}
@@ -257,7 +257,7 @@ def _exact_share(
     rows = _counts.row_counts(pair)
     known = rows.known > 0
     chosen = known & ((rows.errors == 0) == right)
-    warn_empty_rows(int((~known).sum()), name, stacklevel=4)
+    warn_empty_rows(int((~known).sum()), name)
     weights = np.ones(known.size) if pair.weights is None else pair.weights.values
     total = float(weights[chosen].sum())
     if not normalize:

@@ -13,9 +13,11 @@ from mlkit.metrics._averages import (
     ABSENT,
     Floats,
     check_average,
+    empty_rows_text,
     listed,
     mean,
     of_absent_labels,
+    tell_once,
     warn_empty_rows,
     warn_undefined,
 )
@@ -280,14 +282,15 @@ def _averaged_precision(
     absent = areas.positive == 0
     if absent.any() and absent_labels == "sklearn":
         if average == "micro":
-            warn_undefined(f"{name}: there is no positive; the score is set to 0", 4)
+            warn_undefined(f"{name}: there is no positive; the score is set to 0")
         elif average == "macro":
             without = _weighted(values[~absent], np.ones(int((~absent).sum())))
-            warn_undefined(f"{name}: {of_absent_labels(absent, cells.truth.label_names, without)}", 4)
+            warn_undefined(f"{name}: {of_absent_labels(absent, cells.truth.label_names, without)}")
         else:
-            names = listed(absent, cells.truth.label_names)
-            count = f"{int(absent.sum())} of {values.size} labels have no positive and count as 0"
-            warn_undefined(f"{name}: {count} ({names}); absent_labels='skip' leaves them out", 4)
+            warn_undefined(
+                f"{name}: {int(absent.sum())} of {values.size} labels have no positive and count as 0 "
+                f"({listed(absent, cells.truth.label_names)}); absent_labels='skip' leaves them out"
+            )
     if average == "micro":
         return float(values[0])
     if absent_labels == "nan":
@@ -306,13 +309,13 @@ def _row_auc(cells: Scored, credit: float, absent_labels: str) -> float:
     values = rows.auc + (credit - 0.5) * tied
     known = rows.n_known > 0
     undefined = known & np.isnan(values)
-    warn_empty_rows(int((~known).sum()), "roc_auc_score", 4)
+    told = empty_rows_text(int((~known).sum()))
     if undefined.any() and absent_labels != "skip":
-        warn_undefined(
-            f"roc_auc_score: {int(undefined.sum())} of {values.size} examples have true or absent labels only, their "
-            f"area is {'0' if absent_labels == 'zero' else 'NaN'}; absent_labels='skip' leaves them out",
-            4,
+        told.append(
+            f"{int(undefined.sum())} of {values.size} examples have true or absent labels only, their "
+            f"area is {'0' if absent_labels == 'zero' else 'NaN'}; absent_labels='skip' leaves them out"
         )
+    tell_once("roc_auc_score", told)
     if absent_labels == "zero":
         values = np.where(undefined, 0.0, values)
     if absent_labels == "skip":

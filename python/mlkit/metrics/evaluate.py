@@ -39,7 +39,8 @@ def evaluate(
     y_pred : array-like, sparse matrix, DataFrame or list of lists of shape (n_samples, n_labels), optional
         Predicted labels; default: the scores that reach ``threshold``.
     threshold : float or array-like of shape (n_labels,), default=0.5
-        A label is predicted where its score is at least this.
+        A label is predicted where its score is at least this, as NumPy compares them: a plain number is rounded to the
+        type of the scores (0.7 reaches a float32 of 0.7), those of an array are not.
     k : int or sequence of int, default=(1, 3, 5)
         Cut-offs of the top-k metrics; those above the number of labels are left out.
     unknown : mask of shape (n_samples, n_labels), bool, optional

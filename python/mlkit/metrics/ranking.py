@@ -141,7 +141,7 @@ def instance_roc_auc(
     rows, _ = rank_rows(cells)
     defined = ~np.isnan(rows.auc)
     if not defined.any():
-        warn_undefined("instance_roc_auc: no row has both a true and an absent label", 3)
+        warn_undefined("instance_roc_auc: no row has both a true and an absent label")
     return mean(rows.auc[defined], None if cells.weights is None else cells.weights.values[defined])
 
 

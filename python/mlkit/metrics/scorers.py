@@ -6,8 +6,10 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from mlkit._validation.params import described, shorten, suggest
-from mlkit.metrics import calibration, confusion, curves, ranking, sets, topk
+from mlkit.metrics import agreement, calibration, confusion, curves, ranking, sets, topk
 from mlkit.metrics._measuring import measure, tell_ties
 
 LOSSES = (
@@ -23,6 +25,12 @@ _SETS: dict[str, Callable[..., Any]] = {
 _AREAS: dict[str, Callable[..., Any]] = {
     "roc_auc": curves.roc_auc_score,
     "average_precision": curves.average_precision_score,
+}
+_AGREEMENT: dict[str, tuple[Callable[..., Any], str]] = {
+    "specificity_micro": (agreement.specificity_score, "micro"),
+    "specificity_macro": (agreement.specificity_score, "macro"),
+    "balanced_accuracy_macro": (agreement.balanced_accuracy_score, "macro"),
+    "mcc_macro": (agreement.mcc_score, "macro"),
 }
 _PREDICTED: dict[str, Callable[..., Any]] = {
     "accuracy": confusion.accuracy_score,
@@ -49,6 +57,7 @@ _TOP: dict[str, Callable[..., Any]] = {
 _AVERAGES = ("micro", "macro", "weighted", "samples")
 _NAMES = [
     *(f"{name}_{average}" for name in (*_SETS, *_AREAS) for average in _AVERAGES),
+    *_AGREEMENT,
     *(name if name not in LOSSES else f"neg_{name}" for name in (*_PREDICTED, *_SCORED)),
     *(f"{name}_at_k" for name in _TOP),
 ]
@@ -67,7 +76,7 @@ def scorer(name: str) -> Any:
     Returns
     -------
     callable
-        As :func:`sklearn.metrics.make_scorer` makes them: ``scorer(estimator, X, y)``.
+        ``scorer(estimator, X, y)``, as :func:`sklearn.metrics.make_scorer` makes them; with ``set_score_request``.
 
     Raises
     ------
@@ -76,7 +85,8 @@ def scorer(name: str) -> Any:
 
     Notes
     -----
-    The number is that of the function of the name, with scikit-learn's rule for labels without a positive.
+    The number is that of the function of the name, with scikit-learn's rule for labels without a positive. A label of
+    which a multi-output classifier has seen one class alone has probability 0 or 1, as that class says.
 
     Examples
     --------
@@ -91,11 +101,62 @@ def scorer(name: str) -> Any:
     from sklearn.metrics import make_scorer
 
     key, function, options, by_score = _measure_of(name)
-    response = RESPONSES if by_score else "predict"
-    return make_scorer(function, response_method=response, greater_is_better=key == name, **options)
+    if by_score:
+        return ScoreScorer(name)
+    return make_scorer(function, response_method="predict", greater_is_better=key == name, **options)
 
 
-class MultiScorer:
+class _Requests:
+    """What scikit-learn's metadata routing asks of a scorer."""
+
+    _request: bool | str | None = None
+
+    def set_score_request(self, *, sample_weight: bool | str | None = None) -> Any:
+        """Say whether weights of the rows are wanted, as scikit-learn's own scorers do.
+
+        Parameters
+        ----------
+        sample_weight : bool, str or None
+            True: they are; a text: under this name; False: they are not; None: an error if they are given.
+
+        Returns
+        -------
+        self
+        """
+        self._request = sample_weight
+        return self
+
+    def get_metadata_routing(self) -> Any:
+        """Return what was asked for.
+
+        Returns
+        -------
+        MetadataRequest
+        """
+        from sklearn.utils.metadata_routing import MetadataRequest
+
+        request = MetadataRequest(owner=self)
+        request.score.add_request(param="sample_weight", alias=self._request)
+        return request
+
+
+class ScoreScorer(_Requests):
+    """One measure of scores; what :func:`scorer` returns for it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._key, self._function, self._options, _ = _measure_of(name)
+
+    def __call__(self, estimator: Any, X: Any, y: Any, sample_weight: Any = None) -> float:
+        score = _scores_of(estimator, X, [self.name])
+        value = float(self._function(y, score, sample_weight=sample_weight, **self._options))
+        return value if self._key == self.name else -value
+
+    def __repr__(self) -> str:
+        return f"scorer({self.name!r})"
+
+
+class MultiScorer(_Requests):
     """Several measures from one prediction and one evaluation; what :func:`multi_scorer` returns.
 
     Parameters
@@ -117,21 +178,21 @@ class MultiScorer:
         self._measures = [(name, *_measure_of(name)) for name in self.names]
 
     def __call__(self, estimator: Any, X: Any, y: Any, sample_weight: Any = None) -> dict[str, float]:
-        score = None
-        if any(by_score for *_, by_score in self._measures):
-            response = next((method for method in RESPONSES if hasattr(estimator, method)), None)
-            if response is None:
-                raise TypeError(
-                    f"estimator: expected predict_proba or decision_function for {shorten(self.names)}, "
-                    f"got {type(estimator).__name__}"
-                )
-            score = getattr(estimator, response)(X)
+        asks = [by_score for *_, by_score in self._measures]
+        score = _scores_of(estimator, X, self.names) if any(asks) else None
+        predicted = None if all(asks) else estimator.predict(X)
         ks = [options["k"] for _, _, _, options, _ in self._measures if "k" in options]
-        of = {"k": ks or 1, "sample_weight": sample_weight, "absent_labels": "sklearn"}
-        report = measure(y, score, estimator.predict(X), **of)
+        report = measure(y, score, predicted, k=ks or 1, sample_weight=sample_weight, absent_labels="sklearn")
         if ks:
             tell_ties(report, "multi_scorer")
-        return {name: report[key].value * (1 if key == name else -1) for name, key, *_ in self._measures}
+        values = {}
+        for name, key, function, options, _ in self._measures:
+            if key in report:
+                value = report[key].value
+            else:  # more ranks than labels, or scores that are no probabilities: the function has the answer
+                value = float(function(y, score, sample_weight=sample_weight, **options))
+            values[name] = value if key == name else -value
+        return values
 
     def __repr__(self) -> str:
         return f"MultiScorer({self.names!r})"
@@ -170,6 +231,29 @@ def multi_scorer(names: Sequence[str]) -> MultiScorer:
     return MultiScorer(names)
 
 
+def _scores_of(estimator: Any, X: Any, names: Sequence[str]) -> Any:
+    """Probabilities, or else what the decision function says."""
+    response = next((method for method in RESPONSES if hasattr(estimator, method)), None)
+    if response is None:
+        raise TypeError(
+            f"estimator: expected predict_proba or decision_function for {shorten(names)}, "
+            f"got {type(estimator).__name__}"
+        )
+    score = getattr(estimator, response)(X)
+    if not isinstance(score, list):
+        return score
+    classes = getattr(estimator, "classes_", [()] * len(score))
+    return [_both_classes(item, of) for item, of in zip(score, classes, strict=True)]
+
+
+def _both_classes(probabilities: Any, classes: Any) -> Any:
+    """Two columns where a classifier has seen one class of a label alone."""
+    if np.shape(probabilities)[1:] != (1,) or len(classes) != 1 or classes[0] not in (0, 1):
+        return probabilities
+    sure = np.asarray(probabilities)
+    return np.hstack([1 - sure, sure] if classes[0] == 1 else [sure, 1 - sure])
+
+
 def _measure_of(name: Any) -> tuple[str, Callable[..., Any], dict[str, Any], bool]:
     """Key of the report, function, its options, and whether it takes scores."""
     if not isinstance(name, str):
@@ -186,6 +270,9 @@ def _measure_of(name: Any) -> tuple[str, Callable[..., Any], dict[str, Any], boo
         return key, _SETS[stem], {"average": average, "zero_division": 0}, False
     if average in _AVERAGES and stem in _AREAS:
         return key, _AREAS[stem], {"average": average}, True
+    if key in _AGREEMENT:
+        of, mean = _AGREEMENT[key]
+        return key, of, {"average": mean}, False
     if key in _PREDICTED:
         return key, _PREDICTED[key], {}, False
     if key in _SCORED:

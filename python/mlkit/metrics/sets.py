@@ -7,8 +7,8 @@ from typing import Any
 from mlkit._validation.pairs import Pair
 from mlkit._validation.params import check_choice, check_number
 from mlkit.metrics import _counts
-from mlkit.metrics._averages import ABSENT
-from mlkit.metrics._set_scores import Ratio, Told, averaged, counts_for, fbeta_of, judge, score_of
+from mlkit.metrics._averages import ABSENT, tell_once
+from mlkit.metrics._set_scores import Ratio, averaged, counts_for, fbeta_of, judge, score_of
 
 
 def fbeta_score(
@@ -325,21 +325,31 @@ def precision_recall_fscore_support(
     beta = check_number("beta", beta, 0)
     pair, undefined, warn = judge(y_true, y_pred, labels, average, sample_weight, zero_division, unknown, n_jobs)
     check_choice("absent_labels", absent_labels, ABSENT)
-    told = Told("precision_recall_fscore_support", warn)
-    values = scores_of(pair, beta, average, undefined, absent_labels, told)
-    told.warn(3)
-    return values
+    told: list[str] = []
+    out = prf_of("precision_recall_fscore_support", pair, beta, average, undefined, warn, absent_labels, told)
+    tell_once("precision_recall_fscore_support", told)
+    return out
 
 
-def scores_of(
-    pair: Pair, beta: float, average: str | None, undefined: float, absent_labels: str, told: Told
+def prf_of(
+    name: str,
+    pair: Pair,
+    beta: float,
+    average: str | None,
+    undefined: float,
+    warn: bool,
+    absent_labels: str,
+    told: list[str],
 ) -> tuple[Any, Any, Any, Any]:
-    """Precision, recall, F and support of a checked pair."""
+    """Precision, recall, F and support of a judged pair."""
     counts = counts_for(pair, average)
     ratios: list[tuple[str, Ratio]] = [
         ("prediction", _counts.precision),
         ("positive", _counts.recall),
         ("positive or prediction", lambda c, u: _counts.fbeta(c, beta, u)),
     ]
-    p, r, f = (averaged(ratio, empty, counts, pair, average, undefined, absent_labels, told) for empty, ratio in ratios)
-    return p, r, f, _counts.as_counts(counts.positive, pair) if average is None else None
+    p, r, f = (
+        averaged(name, ratio, empty, counts, pair, average, undefined, warn, absent_labels, told)
+        for empty, ratio in ratios
+    )
+    return p, r, f, None if average is not None else _counts.as_counts(counts.positive, pair)

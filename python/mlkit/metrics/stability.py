@@ -412,5 +412,5 @@ def _predicted(
         pair = check_pair(y_true, model, unknown=unknown, label_names=names, n_jobs=n_jobs)
         return Prediction(pair.truth, pair.predicted, None, None, pair.n_threads)
     cells = check_scored(y_true, model, unknown=unknown, label_names=names, n_jobs=n_jobs)
-    cut = check_threshold(threshold, cells.shape[1])
+    cut = check_threshold(threshold, cells.shape[1], cells.array.dtype)
     return Prediction(cells.truth, None, cells, cut, cells.n_threads)

@@ -42,6 +42,7 @@ from mlkit.metrics.report import EvaluationReport
 _VERSION = 1
 CURVES = ("exact", "histogram")
 HEAVIEST = 64.0  # weight of a row: sums are kept in units of 2^-50
+LIGHTEST = 2.0**-10  # of the heaviest row of a batch: such units are too coarse for less
 
 
 class MetricState:
@@ -122,7 +123,8 @@ class MetricState:
         ks = tuple(sorted({each for each in check_ks(k, 2**62, "MetricState")[0] if each <= n}))
         self._q = None if inv_propensity is None else check_propensities(inv_propensity, n)
         self._wanted = None if metrics is None else check_names(metrics, ks, self._q is not None)
-        self._cut = check_threshold(threshold, n)
+        cut = check_threshold(threshold, n)
+        self._cut = cut if np.ndim(threshold) else threshold  # a plain number means what it does to each batch's scores
         self._ci = check_number("ci", ci, 0, 1, open_low=True, open_high=True)
         self._absent = check_choice("absent_labels", absent_labels, ABSENT)
         self._n_boot = check_integer("n_boot", n_boot, low=0)
@@ -175,7 +177,8 @@ class MetricState:
             Some rows of what :func:`mlkit.evaluate` takes, in the same form for every batch; all or nothing of a batch
             is counted.
         sample_weight : array-like of shape (n_samples,), optional
-            Weights of the rows, from 0 to 64.
+            Weights of the rows, from 0 to 64; the largest of a batch at least 2^-10 where no
+            cells are kept.
         groups : array-like of int of shape (n_samples,), optional
             Numbers of groups whose rows are not independent; where no cells are kept, for the bootstrap alone.
         row_start : int, optional
@@ -348,8 +351,16 @@ class MetricState:
         numbers = None if groups is None else _check_numbers(groups, n)
         if numbers is not None and not self._n_boot and not (self._keeps and cells is not None):
             raise ValueError("groups: expected n_boot > 0, or kept cells (curves='exact'): sums know no groups")
+        is_summed = cells is None or not self._keeps
+        if weights is not None and is_summed and weights.values.max() < LIGHTEST:
+            raise ValueError(
+                f"sample_weight: expected a largest weight of at least {LIGHTEST:g}, got {weights.values.max():g} "
+                "(multiply all of them by one number: results do not change)"
+            )
         of_rows = None if weights is None else weights.values.copy()
-        cut = None if predicted is not None else self._cut
+        cut = (
+            None if predicted is not None or cells is None else check_threshold(self._cut, n_labels, cells.array.dtype)
+        )
         return Batch(truth, cells, predicted, cut, of_rows, np.zeros(0, np.int64), n_threads), numbers
 
     def _check_signs(self, n_positive: NDArray[np.int64], n_negative: NDArray[np.int64]) -> None:

@@ -9,8 +9,8 @@ import numpy as np
 
 from mlkit._validation.pairs import Scored, check_scored
 from mlkit._validation.params import check_choice
-from mlkit.metrics._averages import Floats
-from mlkit.metrics._ranks import IMPLICIT, TIES, RowRanks, TopRanks, check_ks, discounts, rank_rows, row_mean
+from mlkit.metrics._averages import Floats, mean, warn_empty_rows
+from mlkit.metrics._ranks import IMPLICIT, TIES, RowRanks, TopRanks, check_ks, discounts, rank_rows
 from mlkit.metrics.propensity import check_propensities
 
 Of = Callable[[RowRanks, TopRanks, int, Any], Floats]  # ranks, sums of all k, place of k, k
@@ -505,7 +505,9 @@ def _row_means(
     cells, ks, single = _judge(name, y_true, y_score, k, ties, implicit, sample_weight, unknown, n_jobs)
     rows, top = rank_rows(cells, ks=ks, ties=ties, implicit=implicit)
     known = rows.n_known > 0
-    means = [row_mean(name, of(rows, top, at, k), known, cells, stacklevel=5) for at, k in enumerate(ks)]
+    warn_empty_rows(int(np.sum(~known)), name)
+    weights = None if cells.weights is None else cells.weights.values[known]
+    means = [mean(of(rows, top, at, k)[known], weights) for at, k in enumerate(ks)]
     return means[0] if single else np.array(means)
 
 

@@ -12,80 +12,30 @@
 #include "mlkit/conformal/big_count.hpp"
 #include "mlkit/conformal/costs.hpp"
 #include "mlkit/conformal/flips.hpp"
+#include "mlkit/conformal/halves.hpp"
 #include "mlkit/conformal/subsets.hpp"
 #include "mlkit/conformal/threshold_bdd.hpp"
 #include "mlkit/core/simd.hpp"
 
 namespace mlkit::conformal {
 
+/// How far to go for an exact count.
 struct CountLimits {
-    Index node_cap = 1'000'000;       ///< nodes of a decision diagram
-    Index list_cap = Index{1} << 21;  ///< subset sums of one half
-    Index n_buckets = 4096;           ///< of the bracket
+    Index node_cap = 4096;                               ///< nodes of a decision diagram
+    Index list_cap = Index{1} << 16;                     ///< subset sums of one half
+    std::uint64_t most_walked = std::uint64_t{1} << 17;  ///< subsets that are gone through one by one
+    Index n_buckets = 4096;                              ///< of the bracket
+    bool in_branches = false;  ///< whether `BranchesAndHalves` may take seconds and some 300 MB for one count
+
+    static CountLimits exact(Index node_cap, Index n_buckets) {
+        return {node_cap, Index{1} << 21, std::uint64_t{1} << 28, n_buckets, true};
+    }
 };
+
+constexpr Index between_pauses = Index{1} << 18;  ///< sets that a walk goes through until it looks for Ctrl-C
 
 struct SizeBound {
     BigCount lower, upper;
-};
-
-/// Ascending sums of all subsets, those above `most` left out; nothing when more than `list_cap` would be kept.
-inline std::optional<std::vector<Cost>> subset_sums(const std::vector<Cost>& costs, Cost most, Index list_cap) {
-    std::vector<Cost> sums{0}, merged;
-    const std::size_t room = std::size_t{1} << std::min<std::size_t>(costs.size(), 12);
-    sums.reserve(room);
-    merged.reserve(room);
-    for (const Cost d : costs) {
-        const std::size_t n = sums.size();
-        const auto n_moved =
-            static_cast<std::size_t>(std::upper_bound(sums.begin(), sums.end(), most - d) - sums.begin());
-        merged.resize(n + n_moved);
-        const Cost* from = sums.data();
-        Cost* to = merged.data();
-        std::size_t kept = 0, moved = 0;
-        while (kept < n && moved < n_moved) {  // without a branch on which is next: that is a coin toss
-            const Cost a = from[kept], b = from[moved] + d;
-            const bool takes_moved = b < a;
-            *to++ = takes_moved ? b : a;
-            moved += takes_moved;
-            kept += !takes_moved;
-        }
-        for (; kept < n; ++kept) *to++ = from[kept];
-        for (; moved < n_moved; ++moved) *to++ = from[moved] + d;
-        sums.swap(merged);
-        if (static_cast<Index>(sums.size()) > list_cap) return std::nullopt;
-    }
-    return sums;
-}
-
-/// Meet in the middle (Horowitz & Sahni 1974): the sums of two halves, from which the count at any budget follows by
-/// two pointers.
-class MeetInTheMiddle {
-  public:
-    static std::optional<MeetInTheMiddle> build(const std::vector<Cost>& costs, Cost most, Index list_cap) {
-        std::vector<Cost> halves[2];
-        for (std::size_t k = 0; k < costs.size(); ++k) halves[k % 2].push_back(costs[k]);
-        auto first = subset_sums(halves[0], most, list_cap);
-        if (!first) return std::nullopt;
-        auto second = subset_sums(halves[1], most, list_cap);
-        if (!second) return std::nullopt;
-        return MeetInTheMiddle{std::move(*first), std::move(*second)};
-    }
-    std::uint64_t count(Cost budget) const {
-        std::uint64_t n = 0;
-        std::size_t fit = second_.size();
-        for (const Cost s : first_) {
-            if (s > budget) break;
-            while (fit > 0 && second_[fit - 1] > budget - s) --fit;
-            n += fit;
-        }
-        return n;
-    }
-
-  private:
-    MeetInTheMiddle(std::vector<Cost>&& first, std::vector<Cost>&& second)
-        : first_(std::move(first)), second_(std::move(second)) {}
-
-    std::vector<Cost> first_, second_;
 };
 
 /// Bounds on the counts at any budget up to `most` by one pass of dynamic programming over rounded costs. With costs
@@ -207,6 +157,12 @@ inline double likely_count(const std::vector<Cost>& costs, Cost budget) {
     return std::ldexp(std::erfc(-z), static_cast<int>(costs.size()) - 1);
 }
 
+inline Index n_distinct(const std::vector<Cost>& ascending) {
+    Index n = 0;
+    for (std::size_t k = 0; k < ascending.size(); ++k) n += k == 0 || ascending[k] != ascending[k - 1];
+    return n;
+}
+
 /// Number of subsets of ascending costs, each within the budget >= 0, by whichever engine is expected to be cheapest.
 inline SizeBound count_subsets(const std::vector<Cost>& ascending, Cost budget, const CountLimits& limits) {
     const auto n = static_cast<Index>(ascending.size());
@@ -225,12 +181,40 @@ inline SizeBound count_subsets(const std::vector<Cost>& ascending, Cost budget, 
         if (const auto halves = MeetInTheMiddle::build(ascending, budget, limits.list_cap))
             return exactly(BigCount(halves->count(budget)));
     }
-    const std::vector<Cost> descending(ascending.rbegin(), ascending.rend());
-    if (const auto bdd = ThresholdBdd::build(descending, budget, limits.node_cap)) return exactly(bdd->count());
-    if (n <= 62)  // a count of them fits a word
+    constexpr std::uint64_t handful = 1 << 13;  // quicker to walk than bounds are to have
+    const std::uint64_t n_walked = count_one_by_one(ascending, budget, handful);
+    if (n_walked <= handful) return exactly(BigCount(n_walked));
+    const SizeBound bound = CountBracket(ascending, budget, limits.n_buckets).at(budget);
+    if (bound.lower == bound.upper) return bound;
+    const auto walked = [&](std::uint64_t most) { return !(BigCount(most) < bound.upper); };
+    constexpr std::uint64_t few = std::uint64_t{1} << 17;  // quicker to walk than a diagram is to make
+    const auto walk = [&] { return exactly(BigCount(count_one_by_one(ascending, budget, limits.most_walked))); };
+    if (walked(few)) return walk();
+    const bool in_halves = n <= 62;  // a count of them fits a word
+    // many equal costs make small diagrams of any number of subsets, few do not
+    const auto diagram = [&](Index node_cap) {
+        return ThresholdBdd::build({ascending.rbegin(), ascending.rend()}, budget, node_cap);
+    };
+    constexpr Index quick = 1 << 14;
+    const bool is_worthwhile = limits.in_branches || n_distinct(ascending) <= n / 2 || walked(16 * few);
+    if (is_worthwhile)
+        if (const auto bdd = diagram(in_halves ? std::min(limits.node_cap, quick) : limits.node_cap))
+            return exactly(bdd->count());
+    if (in_halves)
         if (const auto halves = MeetInTheMiddle::build(ascending, budget, limits.list_cap))
             return exactly(BigCount(halves->count(budget)));
-    return CountBracket(ascending, budget, limits.n_buckets).at(budget);
+    if (walked(limits.most_walked)) return walk();
+    if (n <= static_cast<Index>(BranchesAndHalves::most_elements)) return bound;  // `count_in_branches` is for these
+    if (is_worthwhile && in_halves && quick < limits.node_cap)
+        if (const auto bdd = diagram(limits.node_cap)) return exactly(bdd->count());
+    return bound;
+}
+
+/// Makes a bound exact that `count_subsets` could not, where that was asked for.
+inline void count_in_branches(const std::vector<Cost>& ascending, Cost budget, const CountLimits& limits,
+                              const Team& team, SizeBound& size) {
+    if (!limits.in_branches || size.lower == size.upper || ascending.size() > BranchesAndHalves::most_elements) return;
+    size.lower = size.upper = BigCount(BranchesAndHalves::count(ascending, budget, team));
 }
 
 /// Costs of a row's labels that can be turned round within the threshold, ascending; for a maximum they count as free.
@@ -257,16 +241,22 @@ inline std::vector<Cost> flipped_scores(const FlipRows& rows, Index i) {
     return scores;
 }
 
-/// Sizes of all rows' regions.
+/// Sizes of all rows' regions. What needs `count_in_branches` comes last, a row at a time with all threads: its lists
+/// are large.
 inline std::vector<SizeBound> count_regions(const FlipRows& rows, const Cost* thresholds, const CountLimits& limits,
                                             const Team& team) {
     std::vector<SizeBound> sizes(static_cast<std::size_t>(rows.n_rows));
-    for_each_range(rows.n_rows, 1, team, [&](Index first, Index, int) {
-        const Cost tau = thresholds[first];
-        if (tau < rows.best[first]) return;
-        const Cost budget = tau == no_limit ? no_limit : tau - rows.best[first];
-        sizes[static_cast<std::size_t>(first)] = count_subsets(affordable(rows, first, tau), budget, limits);
+    const auto budget_of = [&](Index i) { return thresholds[i] == no_limit ? no_limit : thresholds[i] - rows.best[i]; };
+    for_each_range(rows.n_rows, 1, team, [&](Index i, Index, int) {
+        if (thresholds[i] < rows.best[i]) return;
+        sizes[static_cast<std::size_t>(i)] = count_subsets(affordable(rows, i, thresholds[i]), budget_of(i), limits);
     });
+    if (!limits.in_branches) return sizes;
+    for (Index i = 0; i < rows.n_rows; ++i) {
+        SizeBound& size = sizes[static_cast<std::size_t>(i)];
+        if (!(size.lower == size.upper))
+            count_in_branches(affordable(rows, i, thresholds[i]), budget_of(i), limits, team, size);
+    }
     return sizes;
 }
 
@@ -295,7 +285,7 @@ inline void total_sizes(const FlipRows& rows, const Cost* sorted, Index n_thresh
         };
         constexpr Index middling = 26;
         if (static_cast<Index>(costs.size()) <= middling) {
-            const auto halves = MeetInTheMiddle::build(costs, most - rows.best[i], limits.list_cap);
+            const auto halves = MeetInTheMiddle::build(costs, most - rows.best[i], Index{1} << middling);
             each([&](Cost budget) { lower[i] += static_cast<double>(halves->count(budget)); });
             upper[i] = lower[i];
             return;

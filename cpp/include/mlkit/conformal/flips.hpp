@@ -3,6 +3,8 @@
 // minus cost of 0, the best set takes the cheaper value of every label (0 on a tie) and saying the opposite of label k
 // costs |difference_k| more.
 
+#include <algorithm>
+#include <cstdint>
 #include <cstdlib>
 #include <limits>
 #include <type_traits>
@@ -156,29 +158,46 @@ inline void project(const FlipRows& rows, const Cost* thresholds, const Team& wh
     });
 }
 
-/// Numbers of calibration scores not below x, by branchless halving; `sorted` ascends.
-inline Index n_not_below(const Cost* sorted, Index n, Cost x) {
-    const Cost* low = sorted;
-    for (Index length = n; length > 0;) {
-        const Index half = length / 2;
-        const bool right = low[half] < x;
-        low += right ? half + 1 : 0;
-        length = right ? length - half - 1 : half;
+/// Ascending calibration scores in buckets of equal width, about eight for each score: most hold one or none.
+class ScoreBuckets {
+  public:
+    ScoreBuckets(const Cost* sorted, Index n) : sorted_(sorted), n_(n) {
+        if (n == 0) return;
+        const auto most = static_cast<std::uint64_t>(std::clamp<Index>(8 * n, 64, Index{1} << 18));
+        while ((place(sorted[n - 1]) >> shift_) >= most) ++shift_;
+        starts_.assign(static_cast<std::size_t>(place(sorted[n - 1]) >> shift_) + 2, 0);
+        for (Index k = 0; k < n; ++k) ++starts_[static_cast<std::size_t>(place(sorted[k]) >> shift_) + 1];
+        for (std::size_t b = 1; b < starts_.size(); ++b) starts_[b] += starts_[b - 1];
     }
-    return n - (low - sorted);
-}
+    /// How many scores are below x.
+    Index n_below(Cost x) const {
+        if (n_ == 0 || x <= sorted_[0]) return 0;
+        if (x > sorted_[n_ - 1]) return n_;
+        const auto bucket = static_cast<std::size_t>(place(x) >> shift_);
+        return std::lower_bound(sorted_ + starts_[bucket], sorted_ + starts_[bucket + 1], x) - sorted_;
+    }
+
+  private:
+    std::uint64_t place(Cost x) const { return static_cast<std::uint64_t>(x) - static_cast<std::uint64_t>(sorted_[0]); }
+
+    const Cost* sorted_;
+    Index n_;
+    int shift_ = 0;
+    std::vector<std::int32_t> starts_;
+};
 
 /// Deterministic p-value of the best set that contradicts each stored label: (1 + #{a >= score}) / (n + 1).
 inline void flip_p_values(const FlipRows& rows, const Cost* sorted, Index n_calibration, const Team& whole,
                           double* out) {
+    const ScoreBuckets scores(sorted, n_calibration);
+    std::vector<double> p_values;  // by the number of scores below
+    for (Index n_below = 0; n_below <= n_calibration; ++n_below)
+        p_values.push_back(static_cast<double>(1 + n_calibration - n_below) / static_cast<double>(n_calibration + 1));
     const Team team = whole.for_work(4 * rows.n_read());
     for_each_range(rows.n_rows, 16, team, [&](Index first, Index last, int) {
         for (Index i = first; i < last; ++i)
-            for (Index at = rows.begin(i); at < rows.end(i); ++at) {
-                const Cost score = rows.flipped(i, rows.differences[at]);
-                out[at] = static_cast<double>(1 + n_not_below(sorted, n_calibration, score)) /
-                          static_cast<double>(n_calibration + 1);
-            }
+            for (Index at = rows.begin(i); at < rows.end(i); ++at)
+                out[at] = p_values[static_cast<std::size_t>(scores.n_below(rows.flipped(i, rows.differences[at])))];
     });
 }
 

@@ -7,6 +7,7 @@
 #include <Eigen/Cholesky>
 #include <Eigen/Core>
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -104,14 +105,32 @@ class FlipSearch {
     template <class Visit>
     void walk(double& tau, Visit&& visit, bool ranked = false) {
         ranked_ = ranked;
-        for (Index i = 0; i < n_; ++i) {
-            double t = 0.0;
-            for (Index j = i + 1; j < n_; ++j) t += r_(i, j) * lo_[at(j)];
-            sums_[at(i)] = t;
-            set_[at(order_[at(i)])] = cheap_[at(order_[at(i)])];
-        }
+        start();
         is_going_ = true;
         descend(n_, 0, 0.0, tau, visit);
+    }
+
+    /// How many sets score at most tau; nothing when there are more than `most`. The least dear labels are decided
+    /// together, in all combinations at once. pause() is called now and then.
+    template <class Pause>
+    std::optional<std::uint64_t> count(double tau, Index most, const Pause& pause) {
+        n_block_ = std::min<Index>(n_, n_together);
+        for (std::size_t s = 0; s < n_combinations; ++s) {
+            const auto error = [&](Index i) { return s >> i & 1 ? hi_[at(i)] : lo_[at(i)]; };
+            double apart = s >> n_block_ ? std::numeric_limits<double>::infinity() : 0.0;
+            for (Index i = 0; i < n_block_; ++i) {
+                apart += s >> i & 1 ? d_hi_[at(i)] : d_lo_[at(i)];
+                double inner = r_(i, i) * error(i);
+                for (Index j = i + 1; j < n_block_; ++j) inner += r_(i, j) * (error(j) - lo_[at(j)]);
+                inner_[at(i)][s] = inner;
+            }
+            apart_[s] = apart;
+        }
+        start();
+        Tally tally{tau, tau - doubt(tau), tau + doubt(tau), 0, static_cast<std::uint64_t>(most), 0};
+        add_up(n_, 0, 0.0, tally, pause);
+        if (tally.n > tally.most) return std::nullopt;
+        return tally.n;
     }
 
     void force(Index label, bool value) {
@@ -191,6 +210,16 @@ class FlipSearch {
     }
 
   private:
+    /// The state before any label is decided: sums over cheap values alone.
+    void start() {
+        for (Index i = 0; i < n_; ++i) {
+            double t = 0.0;
+            for (Index j = i + 1; j < n_; ++j) t += r_(i, j) * lo_[at(j)];
+            sums_[at(i)] = t;
+            set_[at(order_[at(i)])] = cheap_[at(order_[at(i)])];
+        }
+    }
+
     double doubt(double tau) const { return 1e-10 * tau + noise_; }
 
     enum : std::uint8_t { free, cheap, dear };
@@ -212,6 +241,81 @@ class FlipSearch {
         const double budget = (1.0 - least) * unit + (against ? -slack : slack);
         if (budget < 0) return {};
         return count_subsets(costs, static_cast<Cost>(budget), limits);
+    }
+
+    /// A count under way.
+    struct Tally {
+        double tau, surely, possibly;  ///< what is between the last two is decided by the one routine
+        std::uint64_t n, most, next_pause;
+    };
+
+    /// Adds the sets in which labels from `level` on are decided, and `spent` on.
+    template <class Pause>
+    void add_up(Index level, Index depth, double spent, Tally& tally, const Pause& pause) {
+        const double* t = sums_.data() + depth * n_;
+        double* below = sums_.data() + (depth + 1) * n_;
+        double* before = before_.data() + depth * n_;
+        Index i = level - 1;
+        for (; i >= n_block_; --i) {  // the cheap value everywhere, as far as that fits
+            before[i] = spent;
+            const double inner = t[i] + on_lo_[at(i)];
+            spent += inner * inner + d_lo_[at(i)];
+            if (spent + rest_[at(i)] > tally.possibly) break;
+        }
+        if (i < n_block_) {
+            add_combinations(t, spent, tally);
+            if (tally.n >= tally.next_pause) {
+                pause();
+                tally.next_pause = tally.n + between_pauses;
+            }
+            i = n_block_;
+        }
+        for (; i < level && tally.n <= tally.most; ++i) {
+            const double inner = t[i] + on_hi_[at(i)];
+            const double dearer = before[i] + inner * inner + d_hi_[at(i)];
+            if (dearer + rest_[at(i)] > tally.possibly) continue;
+            const Index k = order_[at(i)];
+            const double gap = hi_[at(i)] - lo_[at(i)];
+            const double* column = r_.data() + i * n_;
+            for (Index q = 0; q < i; ++q) below[q] = t[q] + column[q] * gap;
+            set_[at(k)] ^= 1;
+            add_up(i, depth + 1, dearer, tally, pause);
+            set_[at(k)] ^= 1;
+        }
+    }
+
+    /// Adds the combinations of the least dear labels that fit beside what is decided.
+    void add_combinations(const double* t, double spent, Tally& tally) {
+        double scores[n_combinations];
+        combine(t, spent, scores);
+        std::uint64_t surely = 0, possibly = 0;
+        for (std::size_t s = 0; s < n_combinations; ++s) {
+            surely += scores[s] <= tally.surely;
+            possibly += scores[s] <= tally.possibly;
+        }
+        tally.n += surely;
+        if (possibly == surely) return;
+        for (std::size_t s = 0; s < n_combinations; ++s) {
+            if (scores[s] <= tally.surely || scores[s] > tally.possibly) continue;
+            const auto turn = [&] {
+                for (Index i = 0; i < n_block_; ++i) set_[at(order_[at(i)])] ^= s >> i & 1;
+            };
+            turn();
+            tally.n += score_of(set_.data()) <= tally.tau;
+            turn();
+        }
+    }
+    void combine(const double* t, double spent, double* scores) const {
+        double first[n_together] = {};
+        std::copy(t, t + n_block_, first);
+        for (std::size_t s = 0; s < n_combinations; ++s) {
+            double score = spent + apart_[s];
+            for (std::size_t i = 0; i < n_together; ++i) {
+                const double inner = first[i] + inner_[i][s];
+                score += inner * inner;
+            }
+            scores[s] = score;
+        }
     }
 
     template <class Visit>
@@ -253,8 +357,13 @@ class FlipSearch {
         }
     }
 
+    static constexpr Index n_together = 4;
+    static constexpr std::size_t n_combinations = std::size_t{1} << n_together;
+
     const QuadraticForm form_;
-    Index n_;
+    Index n_, n_block_ = 0;
+    std::array<std::array<double, n_combinations>, n_together> inner_{};
+    std::array<double, n_combinations> apart_{};
     Eigen::MatrixXd m_, r_;
     Eigen::LLT<Eigen::MatrixXd, Eigen::Upper> factor_;
     std::vector<double> sums_, before_, on_lo_, on_hi_, lo_, hi_, d_lo_, d_hi_, rest_, errors_, p_;

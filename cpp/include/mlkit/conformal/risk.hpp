@@ -3,24 +3,27 @@
 // so that sorting those gives them exactly, without a grid. Losses are whole multiples of 2^-40.
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <type_traits>
 #include <vector>
 
 #include "mlkit/core/cells.hpp"
 #include "mlkit/core/fixed_point.hpp"
+#include "mlkit/core/strips.hpp"
 
 namespace mlkit::conformal {
 
 enum class Risk { fnr, miscoverage, fp };
 
-/// What an example's loss gains when the threshold passes `p` (fnr, miscoverage: the label drops out above p) or has
-/// not passed it yet (fp).
-struct Jump {
-    double p;
-    std::int32_t example;
-    std::int64_t units;
+/// What losses gain when the threshold passes a probability (fnr, miscoverage: a label drops out above it) or have
+/// until it passes (fp), in the order of the examples.
+struct RiskJumps {
+    std::vector<double> p;
+    std::vector<std::int32_t> examples;
+    std::vector<std::int64_t> units;
 };
 
 /// All jumps by ascending probability, equal ones in the order of examples, in groups of one probability each.
@@ -79,72 +82,134 @@ inline void sort_places(std::vector<Place>& places) {
     }
 }
 
-/// The jumps of one row of probabilities; `scratch` is memory.
-template <class Row, class Take>
-void jumps_of_row(const Cells& cells, Risk risk, const LabelRow& labels, const Row& row, std::vector<double>& scratch,
-                  Take&& take) {
-    constexpr double one = 0x1p40;
+/// Of 2^40 cut into `whole` shares the m-th, so that any number of the first ones add up to their part to half a unit.
+class Shares {
+  public:
+    Shares() {
+        for (Index whole = 1; whole <= few; ++whole)
+            for (Index m = 0; m < whole; ++m) table_[place(m, whole)] = cut(m, whole);
+    }
+    std::int64_t operator()(Index m, Index whole) const {
+        return whole <= few ? table_[place(m, whole)] : cut(m, whole);
+    }
+
+  private:
+    static constexpr Index few = 16;
+    static std::size_t place(Index m, Index whole) { return static_cast<std::size_t>(whole * (whole - 1) / 2 + m); }
+    static std::int64_t cut(Index m, Index whole) { return up_to(m + 1, whole) - up_to(m, whole); }
+    static std::int64_t up_to(Index m, Index whole) {
+        return static_cast<std::int64_t>(static_cast<double>(m) / static_cast<double>(whole) * 0x1p40 + 0.5);
+    }
+
+    std::array<std::int64_t, few*(few + 1) / 2> table_{};
+};
+
+/// Appends the jumps of one row's wrong labels; `scratch` is memory.
+template <class Row>
+void add_false_positives(const Cells& cells, Index i, const Row& row, const Shares& share, std::vector<double>& scratch,
+                         RiskJumps& jumps) {
+    const LabelRow labels = cells.labels.row(i);
     scratch.clear();
-    const auto take_shares = [&](double whole) {  // so that all of them add up to exactly their share of 1
-        std::int64_t before = 0;
-        for (std::size_t m = 0; m < scratch.size(); ++m) {
-            const auto after = static_cast<std::int64_t>(static_cast<double>(m + 1) / whole * one + 0.5);
-            take(scratch[m], after - before);
-            before = after;
-        }
-    };
-    if (risk == Risk::fp) {
-        Index stored = 0;
-        for (Index at = 0; at < row.size; ++at) {
-            std::int32_t label = static_cast<std::int32_t>(at);
-            if constexpr (std::is_same_v<std::decay_t<Row>, SparseRow>) label = row.labels[at];
-            while (stored < labels.size && labels.labels[stored] < label) ++stored;
-            const bool is_stored = stored < labels.size && labels.labels[stored] == label;
-            const bool is_negative = is_stored ? labels.value(stored) == 0 : cells.background_is_negative();
-            if (is_negative && row.p[at] > 0.0) scratch.push_back(row.p[at]);  // what has p = 0 is never included
-        }
-        std::sort(scratch.begin(), scratch.end(), std::greater<>());
-        take_shares(static_cast<double>(cells.labels.n_labels));
+    Index stored = 0;
+    for (Index at = 0; at < row.size; ++at) {
+        std::int32_t label = static_cast<std::int32_t>(at);
+        if constexpr (std::is_same_v<std::decay_t<Row>, SparseRow>) label = row.labels[at];
+        while (stored < labels.size && labels.labels[stored] < label) ++stored;
+        const bool is_stored = stored < labels.size && labels.labels[stored] == label;
+        const bool is_negative = is_stored ? labels.value(stored) == 0 : cells.background_is_negative();
+        if (is_negative && row.p[at] > 0.0) scratch.push_back(row.p[at]);  // what has p = 0 is never included
+    }
+    std::sort(scratch.begin(), scratch.end(), std::greater<>());
+    for (std::size_t m = 0; m < scratch.size(); ++m) {
+        jumps.p.push_back(scratch[m]);
+        jumps.examples.push_back(static_cast<std::int32_t>(i));
+        jumps.units.push_back(share(static_cast<Index>(m), cells.labels.n_labels));
+    }
+}
+
+/// Cuts 1 into shares for the n >= 1 jumps of a row, the first for the smallest probability.
+inline void share_out(double* p, std::int64_t* units, Index n, const Shares& share) {
+    constexpr Index few = 16;
+    if (n > few) {
+        std::sort(p, p + n);
+        for (Index m = 0; m < n; ++m) units[m] = share(m, n);
         return;
     }
-    for_each_stored_label(labels, row, [&](std::int32_t, int given, double p) {
-        if (given == 1) scratch.push_back(p + 0.0);  // no negative zeros
-    });
-    if (scratch.empty()) return;
-    if (risk == Risk::miscoverage) {
-        take(*std::min_element(scratch.begin(), scratch.end()), static_cast<std::int64_t>(one));
-        return;
+    for (Index k = 0; k < n; ++k) {  // without a branch on which is smaller
+        Index rank = 0;
+        for (Index j = 0; j < k; ++j) rank += p[j] <= p[k];
+        for (Index j = k + 1; j < n; ++j) rank += p[j] < p[k];
+        units[k] = share(rank, n);
     }
-    if (scratch.size() > 1) std::sort(scratch.begin(), scratch.end());
-    take_shares(static_cast<double>(scratch.size()));
+}
+
+/// Appends the jumps of a strip's missed labels.
+template <class Strip>
+void add_misses(const Cells& cells, Risk risk, const Strip& strip, const Shares& share, RiskJumps& jumps) {
+    if (!cells.labels.indptr) return;
+    const auto& stored = strip.stored;
+    auto n = static_cast<Index>(jumps.p.size());
+    const auto room = static_cast<std::size_t>(n + stored.size);
+    jumps.p.resize(room);
+    jumps.examples.resize(room);
+    jumps.units.resize(room);
+    double* p = jumps.p.data();
+    Index at = 0;
+    for (Index r = 0; r < strip.n_rows; ++r) {
+        const Index i = strip.first + r, begin = n;
+        for (const Index end = cells.labels.indptr[i + 1] - cells.labels.indptr[strip.first]; at < end; ++at)
+            if (stored.value(at) == 1) p[n++] = stored.p[at] + 0.0;  // no negative zeros
+        if (n == begin) continue;
+        if (risk == Risk::miscoverage) {
+            p[begin] = *std::min_element(p + begin, p + n);
+            n = begin + 1;
+        }
+        std::fill(jumps.examples.begin() + begin, jumps.examples.begin() + n, static_cast<std::int32_t>(i));
+        share_out(p + begin, jumps.units.data() + begin, n - begin, share);
+    }
+    jumps.p.resize(static_cast<std::size_t>(n));
+    jumps.examples.resize(static_cast<std::size_t>(n));
+    jumps.units.resize(static_cast<std::size_t>(n));
 }
 
 }  // namespace detail
 
 /// Unknown cells count for nothing.
-inline RiskSteps risk_steps(const Cells& cells, Risk risk, const Team& whole) {
+inline RiskJumps risk_jumps(const Cells& cells, Risk risk, const Team& whole) {
     const Team team = whole.for_work(cells.n_read());
     const Index tile_rows = cells.tile_rows();
-    std::vector<std::vector<Jump>> found(static_cast<std::size_t>((cells.labels.n_rows + tile_rows - 1) / tile_rows));
-    std::vector<std::vector<double>> scratch(static_cast<std::size_t>(team.n_threads));
-    for_each_tile(cells, team, [&](int thread, Index begin, Index end, const auto& rows) {
-        auto& jumps = found[static_cast<std::size_t>(begin / tile_rows)];
-        for (Index i = begin; i < end; ++i)
-            detail::jumps_of_row(
-                cells, risk, cells.labels.row(i), rows.row(i), scratch[static_cast<std::size_t>(thread)],
-                [&](double p, std::int64_t units) { jumps.push_back({p, static_cast<std::int32_t>(i), units}); });
-    });
+    const detail::Shares share;
+    std::vector<RiskJumps> found(static_cast<std::size_t>((cells.labels.n_rows + tile_rows - 1) / tile_rows));
+    const auto at = [&](Index i) -> RiskJumps& { return found[static_cast<std::size_t>(i / tile_rows)]; };
+    if (risk == Risk::fp) {
+        std::vector<std::vector<double>> scratch(static_cast<std::size_t>(team.n_threads));
+        for_each_row(cells, team, [&](int thread, Index i, const LabelRow&, const auto& row) {
+            detail::add_false_positives(cells, i, row, share, scratch[static_cast<std::size_t>(thread)], at(i));
+        });
+    } else {
+        for_each_strip(cells, team,
+                       [&](int, const auto& strip) { detail::add_misses(cells, risk, strip, share, at(strip.first)); });
+    }
     std::size_t n = 0;
-    for (const auto& jumps : found) n += jumps.size();
-    std::vector<Jump> all;
-    std::vector<detail::Place> places;
-    all.reserve(n);
-    places.reserve(n);
-    for (const auto& jumps : found)
-        for (const Jump& jump : jumps) {  // doubles >= 0 order as their bit patterns do
-            places.push_back({fixed_point::bits(jump.p), static_cast<Index>(all.size())});
-            all.push_back(jump);
-        }
+    for (const RiskJumps& part : found) n += part.p.size();
+    RiskJumps all;
+    all.p.reserve(n);
+    all.examples.reserve(n);
+    all.units.reserve(n);
+    for (const RiskJumps& part : found) {
+        all.p.insert(all.p.end(), part.p.begin(), part.p.end());
+        all.examples.insert(all.examples.end(), part.examples.begin(), part.examples.end());
+        all.units.insert(all.units.end(), part.units.begin(), part.units.end());
+    }
+    return all;
+}
+
+/// The n jumps sorted.
+inline RiskSteps risk_steps(const double* p, const std::int32_t* examples, const std::int64_t* units, Index size) {
+    const auto n = static_cast<std::size_t>(size);
+    std::vector<detail::Place> places(n);
+    for (std::size_t k = 0; k < n; ++k)  // doubles >= 0 order as their bit patterns do
+        places[k] = {fixed_point::bits(p[k]), static_cast<Index>(k)};
     detail::sort_places(places);
     RiskSteps steps;
     steps.thresholds.reserve(n + 1);
@@ -154,20 +219,57 @@ inline RiskSteps risk_steps(const Cells& cells, Risk risk, const Team& whole) {
     steps.units.resize(n);
     std::int64_t sum = 0;
     for (std::size_t k = 0; k < n; ++k) {
-        const Jump& jump = all[static_cast<std::size_t>(places[k].at)];
+        const Index at = places[k].at;
         if (k == 0 || places[k].key != places[k - 1].key) {
             if (k) steps.ends.push_back(static_cast<Index>(k));
-            steps.thresholds.push_back(jump.p);
+            steps.thresholds.push_back(p[at]);
             steps.passed.push_back(sum);
         }
-        steps.examples[k] = jump.example;
-        steps.units[k] = jump.units;
-        sum += jump.units;
+        steps.examples[k] = examples[at];
+        steps.units[k] = units[at];
+        sum += units[at];
     }
     if (n) steps.ends.push_back(static_cast<Index>(n));
     steps.thresholds.push_back(std::numeric_limits<double>::infinity());
     steps.passed.push_back(sum);
     return steps;
+}
+
+inline RiskSteps risk_steps(const RiskJumps& jumps) {
+    return risk_steps(jumps.p.data(), jumps.examples.data(), jumps.units.data(), static_cast<Index>(jumps.p.size()));
+}
+
+/// The smallest probability such that the units of the jumps up to it exceed `most`; infinite where all of them do not.
+/// By the bits of the keys, twelve at a time, of which only those are looked at again that agree with the answer's.
+inline double where_exceeded(const double* p, const std::int64_t* units, Index n, std::int64_t most) {
+    constexpr int width = 12;
+    struct Weighted {
+        std::uint64_t key;
+        std::int64_t units;
+    };
+    std::vector<std::int64_t> sums(std::size_t{1} << width);
+    std::vector<Weighted> left(static_cast<std::size_t>(n));
+    for (std::size_t k = 0; k < left.size(); ++k) left[k] = {fixed_point::bits(p[k]), units[k]};
+    for (int shift = 63 - width;; shift = std::max(0, shift - width)) {  // none is negative: the sign is no digit
+        const auto digit = [shift](std::uint64_t key) {
+            return static_cast<std::size_t>(key >> shift) & ((std::size_t{1} << width) - 1);
+        };
+        std::fill(sums.begin(), sums.end(), 0);
+        for (const Weighted& jump : left) sums[digit(jump.key)] += jump.units;
+        std::size_t d = 0;
+        for (; d < sums.size() && sums[d] <= most; ++d) most -= sums[d];
+        if (d == sums.size()) return std::numeric_limits<double>::infinity();
+        std::size_t n_kept = 0;
+        for (const Weighted& jump : left) {
+            left[n_kept] = jump;
+            n_kept += digit(jump.key) == d;
+        }
+        left.resize(n_kept);
+        if (shift == 0 || n_kept == 1) break;
+    }
+    double found;
+    std::memcpy(&found, &left[0].key, sizeof found);
+    return found;
 }
 
 /// Sums over the examples of the share of wrong labels in {k : p_k >= t} (0 when the set is empty), for each threshold

@@ -4,6 +4,7 @@
 //   load(p)             takes an example's probabilities
 //   walk(tau, visit)    visit(set, score) for each set (one byte for each label) that scores at most tau, in one order
 //                       always, until visit returns false; visit may lower tau
+//   count(tau, most, pause)    how many sets score at most tau; nothing when there are more than `most`
 //   force, release      fix a label's value for the walks to come
 //   minimise(best)      the cheapest set and its score; highest_score() is at least that of any set
 //   project(tau, out)   of each label 0 (in no set), 1 (in all), 2 (in some)
@@ -43,8 +44,6 @@ void for_each_search(const Scores& scores, Index n_rows, const Form& form, const
         });
     });
 }
-
-constexpr Index between_pauses = Index{1} << 18;  // sets
 
 /// A walk over at most `most` sets; whether these were all.
 template <class Search, class Number, class Pause, class Visit>
@@ -112,11 +111,11 @@ std::vector<SizeBound> count_regions(const Scores& scores, Index n_rows, const F
             size = *known;
             return;
         }
-        std::uint64_t n = 0;
-        const bool is_complete = walk_up_to(search, tau, most, pause, false, [&](const auto*, auto) { ++n; });
-        size.lower = size.upper = BigCount(n);
-        if (is_complete) return;
-        size.lower = std::max(BigCount(n + 1), search.lower_bound(tau, limits));
+        if (const auto n = search.count(tau, most, pause)) {
+            size.lower = size.upper = BigCount(*n);
+            return;
+        }
+        size.lower = std::max(BigCount(static_cast<std::uint64_t>(most) + 1), search.lower_bound(tau, limits));
         size.upper = search.upper_bound(tau, limits);
     });
     return sizes;

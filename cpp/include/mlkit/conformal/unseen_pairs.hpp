@@ -124,6 +124,17 @@ class PairSearch {
         walk_over(order_, tau, visit);
     }
 
+    template <class Pause>
+    std::optional<std::uint64_t> count(Cost tau, Index most, const Pause& pause) {
+        Index n = 0;
+        walk(tau, [&](const std::uint8_t*, Cost) {
+            if (++n % between_pauses == 0) pause();
+            return n <= most;
+        });
+        if (n > most) return std::nullopt;
+        return static_cast<std::uint64_t>(n);
+    }
+
     /// Adding a label costs and cannot lower the penalty: only labels of the sum's best set are in question.
     Cost minimise(std::uint8_t* best) {
         Cost tau = no_limit, least = no_limit;
@@ -163,7 +174,10 @@ class PairSearch {
             if (base_[at(k)] || flip_[at(k)] <= tau - least_) allowed_.add(k);
         for (Index k = 0; k < n_; ++k)
             if ((base_[at(k)] || flip_[at(k)] <= tau - least_) && allowed_.n_in_common(unseen(k))) return std::nullopt;
-        return count_subsets(affordable(tau), tau - least_, limits);
+        const std::vector<Cost> costs = affordable(tau);
+        SizeBound size = count_subsets(costs, tau - least_, limits);
+        count_in_branches(costs, tau - least_, limits, Team{}, size);
+        return size;
     }
     /// At most as many as without the penalty.
     BigCount upper_bound(Cost tau, const CountLimits& limits) const {

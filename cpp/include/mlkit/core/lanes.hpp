@@ -52,6 +52,7 @@ MLKIT_INLINE void load(const Lanes& from, Vector& to) { std::memcpy(&to, &from, 
 MLKIT_INLINE void store(const Vector& from, Lanes& to) { std::memcpy(&to, &from, sizeof to); }
 
 /// out = a < b ? yes : no
+template <class Vector>
 MLKIT_INLINE void where_less(const Vector& a, const Vector& b, const Vector& yes, const Vector& no, Vector& out) {
 #if defined(__GNUC__)
     out = a < b ? yes : no;
@@ -87,13 +88,6 @@ MLKIT_INLINE unsigned to_bits(const Vector& low, const Vector& high) {
     return static_cast<unsigned>(((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7])));
 }
 
-/// low, high = min(low, high), max(low, high)
-MLKIT_INLINE void exchange(Vector& low, Vector& high) {
-    const Vector a = low, b = high;
-    where_less(b, a, b, a, low);
-    where_less(b, a, a, b, high);
-}
-
 /// average += alpha * (next - average)
 MLKIT_INLINE void average_in(Vector& average, const Vector& next, double alpha) {
     average = average + alpha * (next - average);
@@ -105,6 +99,23 @@ MLKIT_INLINE void add_multiple(Vector& sum, const Lanes& x, double factor) {
     Vector loaded;
     load(x, loaded);
     add_multiple(sum, loaded, factor);
+}
+
+// Compilers take a vector that is wider than the registers apart into single lanes where its values are compared. So
+// sorting works on parts of the eight lanes, as wide as the registers are.
+#if defined(__GNUC__)
+using Pair = double __attribute__((vector_size(16)));
+using Half = double __attribute__((vector_size(32)));
+#else
+using Pair = Vector;
+#endif
+
+/// low, high = min(low, high), max(low, high)
+template <class Values>
+MLKIT_INLINE void exchange(Values& low, Values& high) {
+    const Values a = low, b = high;
+    where_less(b, a, b, a, low);
+    where_less(b, a, a, b, high);
 }
 
 /// step(i, j) for every comparison of Batcher's merge exchange of n values (Knuth, The Art of Computer Programming,
@@ -161,56 +172,105 @@ struct Network {
     }
     static constexpr std::array<Comparison, count()> comparisons = list();
 
-    template <std::size_t... k>
-    MLKIT_INLINE static void run(Vector* v, std::index_sequence<k...>) {
+    template <class Values, std::size_t... k>
+    MLKIT_INLINE static void run(Values* v, std::index_sequence<k...>) {
         (exchange(v[comparisons[k].low], v[comparisons[k].high]), ...);
     }
-    MLKIT_INLINE static void run(Vector* v) { run(v, std::make_index_sequence<count()>{}); }
+    template <class Values>
+    MLKIT_INLINE static void run(Values* v) {
+        run(v, std::make_index_sequence<count()>{});
+    }
 };
 
-template <int n>
-MLKIT_INLINE void sort(Lanes* v) {
-    Vector local[n];
-    for (int i = 0; i < n; ++i) load(v[i], local[i]);
+/// The lanes from `first` on that fit into Values.
+template <class Values>
+MLKIT_INLINE void load(const Lanes& from, Index first, Values& to) {
+    std::memcpy(&to, from.v + first, sizeof to);
+}
+template <class Values>
+MLKIT_INLINE void store(const Values& from, Index first, Lanes& to) {
+    std::memcpy(to.v + first, &from, sizeof from);
+}
+
+template <class Values, int n>
+MLKIT_INLINE void sort(Lanes* v, Index first) {
+    Values local[n];
+    for (int i = 0; i < n; ++i) load(v[i], first, local[i]);
     Network<Kind::sort, n>::run(local);
-    for (int i = 0; i < n; ++i) store(local[i], v[i]);
+    for (int i = 0; i < n; ++i) store(local[i], first, v[i]);
 }
 
 /// Of the ascending `best` and the ascending `other`: the n smallest of both, ascending, into `best`.
-template <int n>
-MLKIT_INLINE void keep_smallest(Lanes* best, const Lanes* other) {
-    Vector local[n];  // the smaller ones of a rising and a falling half rise and fall once
+template <class Values, int n>
+MLKIT_INLINE void keep_smallest(Lanes* best, const Lanes* other, Index first) {
+    Values local[n];  // the smaller ones of a rising and a falling half rise and fall once
     for (int i = 0; i < n; ++i) {
-        Vector falling;
-        load(best[i], local[i]);
-        load(other[n - 1 - i], falling);
+        Values falling;
+        load(best[i], first, local[i]);
+        load(other[n - 1 - i], first, falling);
         exchange(local[i], falling);
     }
     Network<Kind::merge, n>::run(local);
-    for (int i = 0; i < n; ++i) store(local[i], best[i]);
+    for (int i = 0; i < n; ++i) store(local[i], first, best[i]);
 }
+
+/// The networks are of this size.
+constexpr int network_size = 32;
+
+/// `sort_smallest` by parts of so many lanes as Values holds.
+template <class Values>
+MLKIT_INLINE void sort_parts(Lanes* v, Index n) {
+    constexpr int size = network_size;
+    for (Index first = 0; first < width; first += static_cast<Index>(sizeof(Values) / sizeof(double))) {
+        if (n <= 8) {
+            sort<Values, 8>(v, first);
+        } else if (n <= 16) {
+            sort<Values, 16>(v, first);
+        } else if (n <= 24) {
+            sort<Values, 24>(v, first);
+        } else {
+            sort<Values, size>(v, first);
+            for (Index begin = size; begin < n; begin += size) {
+                sort<Values, size>(v + begin, first);
+                keep_smallest<Values, size>(v, v + begin, first);
+            }
+        }
+    }
+}
+
+#if defined(MLKIT_HAS_CLONES)
+__attribute__((target("arch=x86-64-v4"))) [[maybe_unused]] static void sort_padded(Lanes* v, Index n) {
+    sort_parts<Vector>(v, n);
+}
+__attribute__((target("arch=x86-64-v3"))) [[maybe_unused]] static void sort_padded(Lanes* v, Index n) {
+    sort_parts<Half>(v, n);
+}
+__attribute__((target("default"))) [[maybe_unused]] static void sort_padded(Lanes* v, Index n) {
+    sort_parts<Pair>(v, n);
+}
+#else
+inline void sort_padded(Lanes* v, Index n) { sort_parts<Pair>(v, n); }
+#endif
 
 }  // namespace detail
 
-/// So many of the smallest values of each row are found; the networks are of this size.
-constexpr int block = 32;
+/// So many of the smallest values of each row are found.
+constexpr int block = detail::network_size;
 
 /// Room that `sort_smallest` needs for rows of n values.
 inline Index padded(Index n) { return (n + block - 1) / block * block; }
 
-/// Brings the smallest values of each row to the front, ascending: all of them, or the first 32. No NaN; v has room for
-/// padded(n).
-MLKIT_CLONES [[maybe_unused]] static void sort_smallest(Lanes* v, Index n) {
+/// Infinity into the room behind n values.
+inline void fill_up(Lanes* v, Index n) {
     for (Index i = n; i < padded(n); ++i)
         for (double& x : v[i].v) x = std::numeric_limits<double>::infinity();
-    if (n <= 8) return detail::sort<8>(v);
-    if (n <= 16) return detail::sort<16>(v);
-    if (n <= 24) return detail::sort<24>(v);
-    detail::sort<block>(v);
-    for (Index begin = block; begin < n; begin += block) {
-        detail::sort<block>(v + begin);
-        detail::keep_smallest<block>(v, v + begin);
-    }
+}
+
+/// Brings the smallest values of each row to the front, ascending: all of them, or the first 32. No NaN; v has room for
+/// padded(n).
+inline void sort_smallest(Lanes* v, Index n) {
+    fill_up(v, n);
+    detail::sort_padded(v, n);
 }
 
 /// The exponential moving average of each row's first `depth` values, from the last of them to the first.

@@ -53,8 +53,6 @@ decltype(auto) with_stored(Real real, F&& f) {
     }
 }
 
-inline std::ptrdiff_t size_of(Real real) { return real == Real::float16 ? 2 : real == Real::float32 ? 4 : 8; }
-
 /// Whether doubles may be read here in place.
 inline bool is_aligned(const std::byte* data) { return reinterpret_cast<std::uintptr_t>(data) % alignof(double) == 0; }
 

@@ -160,6 +160,7 @@ struct ScoreColumns {
           scores(rows.size()) {
         for (Index k = 0; k < s.n_stored(); ++k) ++indptr[static_cast<std::size_t>(s.indices[k]) + 1];
         for (std::size_t j = 1; j < indptr.size(); ++j) indptr[j] += indptr[j - 1];
+        rows.reserve(1);  // no null where nothing is stored: that would mean the scores of all rows
         std::vector<Index> next(indptr.begin(), indptr.end() - 1);
         for (Index i = 0; i < s.n_rows; ++i)
             for (Index k = s.indptr[i]; k < s.indptr[i + 1]; ++k) {
