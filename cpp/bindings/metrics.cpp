@@ -2,7 +2,7 @@
 #include "mlkit/metrics/bootstrap.hpp"
 #include "mlkit/metrics/curves.hpp"
 #include "mlkit/metrics/influence.hpp"
-#include "mlkit/metrics/pooled_curve.hpp"
+#include "mlkit/metrics/pooled_influence.hpp"
 #include "mlkit/metrics/ranking.hpp"
 #include "mlkit/metrics/reliability.hpp"
 #include "mlkit/metrics/sets.hpp"
@@ -206,9 +206,9 @@ void register_curves(py::module_& m) {
            const Doubles& shares, int n_threads) {
             const Index n = labels.view.n_rows, n_labels = labels.view.n_labels;
             const RowWeights of_rows = row_weights(units, n);
-            require(shares.size() == 2 * n_labels, "shares: expected two for each label");
+            require(shares.size() == static_cast<Index>(n_shares) * n_labels, "shares: expected four for each label");
             require(units.has_value() == weights.has_value(), "weights: expected beside their units");
-            Doubles out({n_labels, static_cast<Index>(n_curve_measures)}), rows({n, Index{2}});
+            Doubles out({n_labels, static_cast<Index>(n_curve_measures)}), rows({n, static_cast<Index>(n_shares)});
             Doubles variances({n_labels, Index{2}});
             double *to = out.mutable_data(), *to_rows = rows.mutable_data(), *to_variances = variances.mutable_data();
             without_gil([&] {
@@ -224,6 +224,22 @@ void register_curves(py::module_& m) {
         },
         py::arg("labels"), py::arg("scores"), py::arg("units").noconvert(), py::arg("weights").noconvert(),
         py::arg("shares").noconvert(), py::arg("n_threads"));
+    m.def(
+        "pooled_influences",
+        [](const Labels& labels, const ScoreArrays& scores, const Units& units, int n_threads) {
+            const RowWeights weights = row_weights(units, labels.view.n_rows);
+            Doubles out(static_cast<Index>(n_curve_measures)), rows({labels.view.n_rows, Index{2}});
+            double *to = out.mutable_data(), *to_rows = rows.mutable_data();
+            without_gil([&] {
+                const Cells cells = cells_of(labels, scores);
+                if (units)
+                    pooled_influences<WideSum>(cells, weights, team(n_threads), to, to_rows);
+                else
+                    pooled_influences<Index>(cells, weights, team(n_threads), to, to_rows);
+            });
+            return py::make_tuple(out, rows);
+        },
+        py::arg("labels"), py::arg("scores"), py::arg("weights").noconvert(), py::arg("n_threads"));
     m.def(
         "pooled_curve",
         [](const Labels& labels, const ScoreArrays& scores, const Units& units, double max_fpr, int n_threads) {

@@ -39,7 +39,8 @@ def test_measures_are_printed(evaluate, small):
     shown = dict(line.split()[:2] for line in said[2 : 2 + len(report)])
     assert all(float(shown[key]) == pytest.approx(report[key].value, rel=1e-3) for key in report)
     assert said[-1].startswith("note: 3 labels of fewer than 50 positives")
-    assert said[-1].endswith("(roc_auc_macro, average_precision_macro)")
+    named = ("roc_auc_macro", "average_precision_macro", "roc_auc_weighted", "average_precision_weighted")
+    assert said[-1].endswith(f"({', '.join(named)})")
 
 
 @pytest.mark.parametrize("form", ["json", "markdown"])

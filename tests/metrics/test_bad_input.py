@@ -352,12 +352,26 @@ def warned(call, *arguments, **options):
 def test_absent_labels_are_counted_once_and_named():
     y, p = np.column_stack([Y, np.zeros((4, 2), int)]), np.column_stack([P, np.zeros((4, 2), int)])
     s = np.column_stack([S, np.zeros((4, 2))])
-    [text] = warned(metrics.f1_score, y, p)
-    assert text.startswith("f1_score: 2 of 5 labels have no positive or prediction and count as 0 (3, 4)")
+    counted = "2 of 5 labels have no positive (3, 4); the macro mean counts them as 0. absent_labels='skip' gives "
+    for function in (metrics.f1_score, metrics.recall_score, metrics.jaccard_score):
+        [text] = warned(function, y, p, average="macro")
+        name, without = function.__name__, function(y, p, average="macro", absent_labels="skip")
+        assert text == f"{name}: {counted}{without:.3g}; zero_division= says otherwise"
     [text] = warned(metrics.average_precision_score, y, s)
-    assert "2 of 5 labels have no positive and count as 0 (3, 4); absent_labels='skip' leaves them out" in text
+    without = metrics.average_precision_score(y, s, absent_labels="skip")
+    assert text == f"average_precision_score: {counted}{without:.3g}"
     [text] = warned(metrics.roc_auc_score, y, s)
-    assert "2 of 5 labels" in text
+    without = metrics.roc_auc_score(y, s, absent_labels="skip")
+    assert text.startswith("roc_auc_score: 2 of 5 labels have positives or negatives only, their area is NaN (3, 4)")
+    assert text.endswith(f"; absent_labels='skip' gives {without:.3g}")
+    [text] = warned(metrics.f1_score, y, p, average="weighted")
+    assert text.startswith("f1_score: 2 of 5 labels have no positive or prediction and count as 0 (3, 4)")
+    report = metrics.classification_report
+    for call in (metrics.precision_recall_fscore_support, report):
+        [text] = warned(call, y, p)
+        assert text.startswith(f"{call.__name__}: ")
+        assert "2 of 5 labels have no positive (3, 4); the macro mean counts them as 0" in text or call is not report
+        assert text.endswith("; zero_division= says otherwise")
     assert warned(metrics.f1_score, y, p, zero_division=0) == []
     note = mlkit.evaluate(y, s)["f1_macro"].note
     assert note == "2 of 5 labels without a positive, left out"
@@ -404,6 +418,31 @@ def test_ties_follow_the_documented_rule():
     assert metrics.precision_at_k(Y, tied, 1, ties="average") == pytest.approx(Y.mean())
     assert metrics.roc_auc_score(Y, tied, average="micro") == 0.5
     assert metrics.one_error(Y, tied) == 1 - Y[:, 0].mean()
+
+
+def test_places_that_ties_decide_are_counted_and_told_once():
+    tied = np.full(S.shape, 0.5)
+    [text] = warned(mlkit.evaluate, Y, tied)
+    assert text.startswith("evaluate: equal scores of true and absent labels hold 75 % of the first 1 places of rows")
+    assert mlkit.evaluate(Y, tied).tie_fraction == 0.75  # one row has no label: its order does not matter
+    assert mlkit.evaluate(Y, tied, k=3).tie_fraction == 0  # of three labels all are among the first three
+    assert mlkit.evaluate(Y, S).tie_fraction == 0
+    assert warned(mlkit.evaluate, Y, S) == []
+    assert np.isnan(mlkit.evaluate(Y, y_pred=P).tie_fraction)
+    two = S.copy()
+    two[1, 0] = two[1, 1]  # a true and an absent label share the first place of one row of four
+    assert mlkit.evaluate(Y, two, k=[1, 2]).tie_fraction == 0.25
+    two[1] = [0.1, 0.6, 0.6]  # two true ones: whichever comes first is right
+    assert mlkit.evaluate(Y, two, k=[1, 2]).tie_fraction == 0
+    hidden = Y.copy()
+    hidden[0, 1:] = hidden[3, 2] = -1
+    report = mlkit.evaluate(hidden, tied, k=[1, 2])
+    assert report.tie_fraction == 2 / 7  # of the first two places of all rows (one row has one known cell)
+    none = sparse.csr_array((np.zeros(1), ([0], [0])), shape=(4, 3))  # what is not stored has score 0
+    assert mlkit.evaluate(sparse.csr_array(Y), none, k=1).tie_fraction == 0.75
+    assert warned(metrics.compare, Y, tied, S, metrics=["f1_macro", "lrap"]) == []
+    [text] = warned(metrics.compare, Y, tied, S, metrics=["precision_at_1"])
+    assert text.startswith("compare: equal scores")
 
 
 # ----------------------------------------------------------------------------------------------------------- two models

@@ -14,6 +14,8 @@ from mlkit.metrics import compare
 from mlkit.metrics._comparison import benjamini_hochberg, holm, mid_p
 from reference.metrics_inputs import as_csr, hide
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*equal scores of true and absent labels")
+
 
 def problem(n=300, seed=0, noise=0.3):
     rng = np.random.default_rng(seed)
@@ -149,7 +151,10 @@ BAD = [
     ({"test": "mcnemar", "groups": np.ones(300)}, "groups: expected None with test='mcnemar'"),
     ({"n_resamples": 0, "test": "permutation"}, "n_resamples: expected an integer >= 1, got 0"),
     ({"metrics": ["f1_makro"]}, "metrics: expected names of measures, got 'f1_makro' .did you mean 'f1_macro'"),
-    ({"metrics": ["mcc_macro"]}, "metrics: expected measures with an interval in both reports, got 'mcc_macro'"),
+    (
+        {"metrics": ["expected_calibration_error"]},
+        "metrics: expected measures with an interval in both reports, got 'expected_calibration_error'",
+    ),
 ]
 
 

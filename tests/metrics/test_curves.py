@@ -191,7 +191,9 @@ def test_labels_without_both_kinds_are_counted_in_one_warning():
     with pytest.warns(UndefinedMetricWarning, match=r"roc_auc_score: 1 of 2 labels have .* area is NaN \(0\); absent_"):
         assert np.isnan(metrics.roc_auc_score(truth, score))
     with pytest.warns(
-        UndefinedMetricWarning, match=r"average_precision_score: 1 of 2 labels have no positive and coun"
+        UndefinedMetricWarning,
+        match=r"average_precision_score: 1 of 2 labels have no positive \(1\); the macro mean counts them as 0. "
+        r"absent_labels='skip' gives 1",
     ):
         assert metrics.average_precision_score(truth - [[0, 0], [0, 1]], score) == 0.5
 

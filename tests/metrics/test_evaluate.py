@@ -237,24 +237,31 @@ def draw(rng, n, n_groups=None):
     return y.astype(np.int8), (1 / (1 + np.exp(-logits + 0.5))).astype(np.float32)
 
 
-COVERED = ("f1_micro", "f1_macro", "roc_auc_macro", "average_precision_macro", "lrap", "hamming_loss", "precision_at_1")
+COVERED = (
+    "f1_micro", "f1_macro", "roc_auc_macro", "average_precision_macro", "lrap", "hamming_loss", "precision_at_1",
+)  # fmt: skip
+BY_INFLUENCE = (
+    "roc_auc_micro", "average_precision_micro", "roc_auc_weighted", "average_precision_weighted", "specificity_macro",
+    "balanced_accuracy_macro", "mcc_macro",
+)  # fmt: skip
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("clustered", "n_boot"), [(False, 0), (True, 0), (False, 200), (True, 200)])
 def test_intervals_cover(clustered, n_boot):
-    """Of 400 samples of 500 rows about 95 % hold the truth (that of a huge sample) in their intervals."""
+    """About 95 % of samples of 500 rows hold the truth (that of a huge sample) in their intervals."""
     rng = np.random.default_rng(0)
     truth = mlkit.evaluate(*draw(rng, 400_000, 80_000 if clustered else None))
-    n_repeats = 400
+    n_repeats = 400 if n_boot else 1000
     of_labels = () if clustered else ("roc_auc", "average_precision")
-    hits = dict.fromkeys((*COVERED, *of_labels), 0)
+    covered = COVERED if n_boot else (*COVERED, *BY_INFLUENCE)
+    hits = dict.fromkeys((*covered, *of_labels), 0)
     groups = np.repeat(np.arange(100), 5) if clustered else None
     for seed in range(n_repeats):
         report = mlkit.evaluate(
             *draw(rng, 500, 100 if clustered else None), groups=groups, n_boot=n_boot, random_state=seed, n_jobs=1
         )
-        for key in COVERED:
+        for key in covered:
             hits[key] += report[key].low <= truth[key].value <= report[key].high
         for key in of_labels:  # of single labels, about 150 positives each
             label, whole = report.per_label, truth.per_label
@@ -262,6 +269,17 @@ def test_intervals_cover(clustered, n_boot):
             hits[key] += np.mean(label[f"{key}_low"].le(whole[key]) & label[f"{key}_high"].ge(whole[key]))
     shares = {key: n / n_repeats for key, n in hits.items()}
     assert all(0.92 <= share <= 0.98 for share in shares.values()), shares
+
+
+def test_what_has_no_interval_says_why():
+    """All numbers of a full report but three, and those give their reason."""
+    rng = np.random.default_rng(1)
+    y, s = draw(rng, 300)
+    report = mlkit.evaluate(y, s, inv_propensity=np.linspace(1, 2, 6))
+    without = {key: report[key].note for key in report if np.isnan(report[key].low)}
+    assert set(without) == {"multilabel_brier_score", "binary_log_loss", "expected_calibration_error"}
+    assert all(note.startswith("no interval: ") for note in without.values())
+    assert all(np.isfinite(report[key].se) for key in report if key not in without)
 
 
 def test_the_bootstrap_agrees_with_influences():
@@ -334,7 +352,7 @@ def test_a_report_shows_itself():
     truth[:, 0] = 0
     report = mlkit.evaluate(truth, score, label_names=[f"<{j}>" for j in range(truth.shape[1])])
     assert json.loads(report.to_json())["measures"]["f1_macro"]["value"] == report["f1_macro"].value
-    assert json.loads(report.to_json())["measures"]["roc_auc_micro"]["low"] is None
+    assert json.loads(report.to_json())["measures"]["expected_calibration_error"]["low"] is None
     assert list(report.to_frame().index) == report.keys() == list(report)
     assert len(report.to_markdown().splitlines()) == len(report) + 2
     assert report._repr_html_().count("<tr>") == len(report) + 1

@@ -121,6 +121,27 @@ def test_xcolumns_cannot_retrieve_all_labels(xm):
     assert metrics.precision_at_k(np.array([[1, 0, 1], [0, 1, 0]]), score, 3) == pytest.approx(0.5)
 
 
+@pytest.fixture
+def hc():
+    pytest.importorskip("hiclass", reason="hiclass is not installed")
+    import hiclass.metrics
+
+    return hiclass.metrics
+
+
+def test_hiclass_divides_by_zero_where_nothing_is_predicted(hc):
+    truth, predicted = np.array([["a", "b"], ["a", "c"]]), np.array([["", ""], ["", ""]])
+    for function in (hc.precision, hc.f1):
+        with pytest.raises(ZeroDivisionError):
+            function(truth, predicted)
+    with pytest.raises(ZeroDivisionError):  # of the mean over rows one without a prediction is enough
+        hc.precision(truth, np.array([["a", "b"], ["", ""]]), average="macro")
+    labels, none = np.array([[1, 1, 0], [1, 0, 1]]), np.zeros((2, 3), int)
+    for average in ("micro", "samples"):
+        assert metrics.precision_score(labels, none, average=average, zero_division=0) == 0
+        assert metrics.f1_score(labels, none, average=average, zero_division=0) == 0
+
+
 def test_scikit_learn_counts_stored_zeros_as_positives():
     from scipy.sparse import csr_array
     from sklearn import metrics as sk

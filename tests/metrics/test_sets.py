@@ -237,7 +237,11 @@ def test_golden_values():
 
 
 WARNINGS = [
-    ("macro", "f1_score: 1 of 2 labels have no positive or prediction and count as 0 \\(1\\); zero_division="),
+    (
+        "macro",
+        "1 of 2 labels have no positive \\(1\\); the macro mean counts them as 0. absent_labels='skip' gives 1; zero_",
+    ),
+    ("weighted", "f1_score: 1 of 2 labels have no positive or prediction and count as 0 \\(1\\); zero_division="),
     ("samples", "f1_score: 1 of 2 examples have no positive or prediction and count as 0; zero_division="),
 ]
 

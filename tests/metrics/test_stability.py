@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import mlkit
@@ -34,6 +35,8 @@ def value(metric, truth, model):
     predicted = np.asarray(model) >= 0.5
     if metric == "hamming_loss":
         return mlkit.metrics.hamming_loss(truth, predicted)
+    if metric == "accuracy":
+        return mlkit.metrics.accuracy_score(truth, predicted)
     name, _, average = metric.rpartition("_")
     function = getattr(mlkit.metrics, f"{name}_score")
     return function(truth, predicted, average=average, zero_division=0, absent_labels="skip")
@@ -97,6 +100,51 @@ def test_draws_are_all_subsets_by_their_chance():
     for name in models:
         assert found.models["mean"][name] == pytest.approx(expected[name], abs=0.003)
         assert found.models["p_best"][name] == pytest.approx(p_best[name], abs=0.015)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")
+@pytest.mark.parametrize("metric", ["f1_samples", "jaccard_samples", "accuracy"])
+def test_rows_that_lose_or_gain_their_only_known_cell_leave_and_enter_the_mean(metric):
+    _, given, models = problem(20)
+    given, changed = given.copy(), given.copy()
+    given[3], changed[3] = -1, [1, 0, 0, 1]
+    changed[5] = -1
+    found = rank_stability(given, models, CellPatch.diff(given, changed), metric=metric, n_draws=2)
+    for name, model in models.items():
+        assert found.models["value"][name] == pytest.approx(value(metric, given, model), abs=1e-12)
+        assert found.models["corrected"][name] == pytest.approx(value(metric, changed, model), abs=1e-12)
+
+
+def test_columns_go_by_their_names():
+    truth, given, models = problem()
+    names = ["a", "b", "c", "d"]
+    patch = CellPatch.diff(given, truth)
+    expected = rank_stability(given, models, patch)
+    frames = {name: pd.DataFrame(model, columns=names) for name, model in models.items()}
+    mixed = {**frames, "noisy": frames["noisy"][["c", "a", "d", "b"]]}
+    labels, named = (
+        pd.DataFrame(given, columns=names),
+        CellPatch.diff(*(pd.DataFrame(y, columns=names) for y in (given, truth))),
+    )
+    for y_true, of, by in (
+        (labels, mixed, named),
+        (labels[names[::-1]], mixed, named),
+        (given, mixed, named),
+        (labels, mixed, patch),
+        (given, frames, patch),
+    ):
+        got = rank_stability(y_true, of, by)
+        pd.testing.assert_frame_equal(got.models, expected.models)
+        pd.testing.assert_frame_equal(got.pairs, expected.pairs)
+    with pytest.raises(
+        ValueError, match=r"^models\['noisy'\]: expected the labels of models\['best'\] in the same order"
+    ):
+        rank_stability(given, mixed, patch)
+    for y_true, by in ((labels, patch), (given, named)):
+        with pytest.raises(ValueError, match=r"^models\['best'\]: expected the columns .* in any order, .* unexpected"):
+            rank_stability(y_true, {**frames, "best": frames["best"].rename(columns={"a": "x"})}, by)
+    with pytest.raises(ValueError, match=r"^y_true: expected the columns .* in any order, .* unexpected"):
+        rank_stability(labels.rename(columns={"a": "x"}), frames, named)
 
 
 def test_enough_cells_to_flip_are_enough():

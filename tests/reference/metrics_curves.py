@@ -67,3 +67,32 @@ def pooled(measure, truth, score, weight=None):
     weight = np.ones(len(truth)) if weight is None else np.asarray(weight, float)
     known = truth >= 0
     return measure(truth[known], score[known].astype(float), np.broadcast_to(weight[:, None], truth.shape)[known])
+
+
+def cell_influences(y, s, w):
+    """Derivatives of ROC AUC and average precision of one list of cells by the weight of each cell, (n, 2)."""
+    positive, negative = w * (y == 1), w * (y == 0)
+    total, others = positive.sum(), negative.sum()
+    values, group = np.unique(s, return_inverse=True)
+    p, q = (np.bincount(group, x, values.size) for x in (positive, negative))
+    below, above = np.cumsum(q) - q / 2, total - np.cumsum(p) + p / 2
+    beaten, beaten_by = (below / others)[group], (above / total)[group]
+    area = (positive * beaten).sum() / total
+    auc = np.where(y == 1, (beaten - area) / total, (beaten_by - area) / others)
+    reached = np.cumsum((p + q)[::-1])[::-1]
+    with np.errstate(invalid="ignore"):
+        precision = np.nan_to_num(np.cumsum(p[::-1])[::-1] / reached)
+        gained = np.cumsum(np.nan_to_num(p / reached))
+        lost = np.cumsum(np.nan_to_num(p * precision / reached))
+    mean = (positive * precision[group]).sum() / total
+    own = np.where(y == 1, precision[group] - mean + gained[group], 0)
+    return np.stack([auc, (own - lost[group]) / total], axis=1)
+
+
+def pooled_influences(truth, score, weight=None):
+    """How far each row moves the areas of all known cells together, (n, 2)."""
+    weight = np.ones(len(truth)) if weight is None else np.asarray(weight, float)
+    rows, labels = np.nonzero(truth >= 0)
+    w = weight[rows]
+    of = cell_influences(truth[rows, labels], score[rows, labels].astype(float), w) * w[:, None]
+    return np.stack([np.bincount(rows, of[:, m], len(truth)) for m in range(2)], axis=1)

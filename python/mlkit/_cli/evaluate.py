@@ -23,7 +23,7 @@ FORMATS = ("text", "json", "markdown")
 
 def run(args: argparse.Namespace) -> None:
     """Judge and read everything, evaluate, and only then write."""
-    from mlkit.metrics.evaluate import evaluate
+    from mlkit.metrics._measuring import measure
 
     with bad_input():
         ks = _check_values(args)
@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> None:
         raise InputError("--probs: expected a file of scores, or one of predicted labels as --pred, got neither")
     folder = None if args.out is None else check_folder("--out", args.out)
     with bad_input():
-        report = evaluate(
+        report = measure(
             **_read(args),
             k=ks,
             ci=args.ci,
@@ -129,11 +129,14 @@ def _write(report: EvaluationReport, folder: Path) -> list[Path]:
 
 def _shown(report: EvaluationReport) -> str:
     """The measures as an aligned table, and below it what limits them."""
+    from mlkit.metrics._measuring import of_ties
+
     frame = report.to_frame().reset_index()
     lines = [repr(report), text.table(frame[["measure", "value", "low", "high"]])]
     notes: dict[str, list[str]] = {}
     for name, note in zip(frame["measure"], frame["note"]):
-        if note and note != "no interval":
+        if note and not note.startswith("no interval"):
             notes.setdefault(note, []).append(name)
     lines += [f"note: {note} ({', '.join(names)})" for note, names in notes.items()]
-    return "\n".join(lines)
+    ties = of_ties(report)
+    return "\n".join(lines + ([f"note: {ties}"] if ties else []))

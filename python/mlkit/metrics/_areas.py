@@ -48,6 +48,14 @@ def pooled_areas(cells: Scored, max_fpr: float = 1.0) -> Areas:
     return _unpack(_core.metrics.pooled_curve(*cells.core, _units(cells), max_fpr, cells.n_threads)[None], cells)
 
 
+def pooled_influences(cells: Scored) -> tuple[Areas, Floats]:
+    """The same with the influence of each row on ROC AUC and average precision (n, 2)."""
+    out, rows = _core.metrics.pooled_influences(*cells.core, _units(cells), cells.n_threads)
+    if cells.weights is not None:
+        rows *= cells.weights.units.astype(np.float64)[:, None]
+    return _unpack(out[None], cells), rows
+
+
 def _units(cells: Scored) -> NDArray[np.uint64] | None:
     return None if cells.weights is None else cells.weights.units
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlkit.metrics import _counts
+from mlkit.metrics._averages import Floats
 from mlkit.metrics._counts import Counts
-from mlkit.metrics._measures import ratio
+from mlkit.metrics._measures import plain_ratios, ratio
 from mlkit.metrics.report import Findings
 
 FEW = 50  # positives below which an area's interval promises too much
@@ -36,18 +36,17 @@ def few_note(few: int) -> str:
     return f"{few} label{'s' if few > 1 else ''} of fewer than {FEW} positives: the interval may be too short"
 
 
-def add_plain_means(found: Findings, counts: Counts, absent_labels: str) -> None:
-    """Means over labels that have no interval."""
+def add_plain_means(
+    found: Findings, counts: Counts, absent_labels: str, influences: dict[str, Floats] | None = None
+) -> None:
+    """Means over labels in which true negatives count, with the influences of rows where there are rows."""
     defined, note = defined_labels(counts, absent_labels), absent_note(counts, absent_labels)
-    for name, values in {
-        "specificity_macro": _counts.specificity(counts),
-        "balanced_accuracy_macro": _counts.balanced_accuracy(counts),
-        "mcc_macro": _counts.mcc(counts),
-    }.items():
+    for name, (values, _) in plain_ratios(counts).items():
         if absent_labels == "nan" and (counts.positive == 0).any():
             values = np.full(values.size, np.nan)
         keep = defined & ~np.isnan(values)
-        found.add(name, float(values[keep].mean()) if keep.any() else float("nan"), None, int(keep.sum()), note)
+        value = float(values[keep].mean()) if keep.any() else float("nan")
+        found.add(name, value, None if influences is None else influences[name], int(keep.sum()), note)
 
 
 def label_table(

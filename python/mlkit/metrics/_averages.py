@@ -85,6 +85,12 @@ def tell_once(name: str, texts: Sequence[str]) -> None:
         warn_undefined(f"{name}: {'; '.join(dict.fromkeys(texts))}")
 
 
+def of_absent_labels(absent: NDArray[np.bool_], names: Sequence[str] | None, without: float) -> str:
+    """How many labels without a positive a macro mean counts as 0, and its value ``without`` them."""
+    have = f"{int(absent.sum())} of {absent.size} labels have no positive ({listed(absent, names)})"
+    return f"{have}; the macro mean counts them as 0. absent_labels='skip' gives {without:.3g}"
+
+
 def listed(which: NDArray[np.bool_], names: Sequence[str] | None) -> str:
     """The marked labels by name or number, the first few of them."""
     return list_labels(np.flatnonzero(which), names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -144,6 +145,77 @@ def rank_measures(rows: RowRanks, top: TopRanks, ks: list[int], n_labels: int, s
                 RowMeasure(f"psrecall_at_{k}", top.scored[:, at] * share, top.best[:, at] * share, n_known),
             ]
     return measures
+
+
+def tied_places(rows: RowRanks, top: TopRanks, ks: Sequence[int]) -> NDArray[np.int64]:
+    """For each k, how many of the first k places the tie rule gives to one of several labels, and of how many."""
+    counts = [(top.tied[:, at].sum(), np.minimum(rows.n_known, k).sum()) for at, k in enumerate(ks)]
+    return np.array(counts, np.int64).reshape(-1, 2)
+
+
+def plain_ratios(counts: Counts) -> dict[str, tuple[Floats, Floats]]:
+    """Means over labels in which true negatives count: each label's value, and its derivatives (n_labels, 4)."""
+    negative, zero = counts.negative, np.zeros(counts.known.size)
+    specificity = _counts.specificity(counts)
+    recall = _counts.recall(counts, np.nan)
+    per_negative, per_positive = (divide(zero + 1, of, 0.0) for of in (negative, counts.positive))
+    wrong = (1 - specificity) * per_negative
+    right = np.where(counts.positive > 0, recall, 0.0) * per_positive
+    of_negatives = np.stack([per_negative, -per_negative, -wrong, wrong], axis=1)
+    of_positives = np.stack([per_positive, zero, -right, zero], axis=1)
+    n_kinds = np.maximum(1.0, 0.0 + (negative > 0) + (counts.positive > 0))
+    return {
+        "specificity_macro": (specificity, of_negatives),
+        "balanced_accuracy_macro": (
+            _counts.balanced_accuracy(counts),
+            (of_negatives + of_positives) / n_kinds[:, None],
+        ),
+        "mcc_macro": (_counts.mcc(counts), _mcc_derivatives(counts)),
+    }
+
+
+def _mcc_derivatives(counts: Counts) -> Floats:
+    """By hits, predicted, positive and known cells; 0 where the value is 0 by convention."""
+    p, q, k = counts.predicted, counts.positive, counts.known
+    value = _counts.mcc(counts)
+    spread = np.sqrt(p * (k - p)) * np.sqrt(q * (k - q))
+    has = spread > 0
+    half = 0.5 * value
+    derivatives = np.zeros((value.size, 4))
+    derivatives[:, 0] = divide(k, spread, 0.0)
+    derivatives[:, 1] = divide(-q, spread, 0.0) - half * divide(k - 2 * p, p * (k - p), 0.0)
+    derivatives[:, 2] = divide(-p, spread, 0.0) - half * divide(k - 2 * q, q * (k - q), 0.0)
+    one = np.ones(value.size)
+    derivatives[:, 3] = divide(counts.hits, spread, 0.0) - half * (divide(one, k - p, 0.0) + divide(one, k - q, 0.0))
+    return np.where(has[:, None], derivatives, 0.0)
+
+
+def known_sums(truth: LabelMatrix, of_labels: Floats) -> Floats:
+    """Sums of numbers of each label (n_labels, m) over the known cells of each row, the same bits for any storage."""
+    from scipy.sparse import csr_array
+
+    exponent = 40 - np.frexp(np.abs(of_labels).max(initial=0.0))[1]
+    whole = np.rint(np.ldexp(of_labels, exponent)).astype(np.int64)
+    indptr, indices, values = truth._cells
+    if truth.background == "unknown":
+        known = np.ones(indices.size, np.int64) if values is None else (values >= 0).astype(np.int64)
+        sums = csr_array((known, indices, indptr), shape=truth.shape) @ whole
+    else:
+        sums = np.broadcast_to(whole.sum(axis=0), (truth.shape[0], whole.shape[1]))
+        if values is not None:
+            sums = sums - csr_array(((values < 0).astype(np.int64), indices, indptr), shape=truth.shape) @ whole
+    out: Floats = np.ldexp(sums.astype(np.float64), -exponent)
+    return out
+
+
+def row_sums(truth: LabelMatrix, of_labels: Floats, value: int) -> Floats:
+    """Sum of a number of each label over the cells of each row whose stored truth is 1, 0 or -1 (unknown)."""
+    from scipy.sparse import csr_array
+
+    indptr, indices, values = truth._cells
+    data = np.full(indices.size, float(value == 1)) if values is None else (values == value).astype(np.float64)
+    sums: Floats = csr_array((data, indices, indptr), shape=truth.shape) @ of_labels
+    return sums
 
 
 def label_measures() -> list[LabelMeasure]:

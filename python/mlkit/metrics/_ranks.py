@@ -35,7 +35,10 @@ class RowRanks:
 
 @dataclass(frozen=True)
 class TopRanks:
-    """One number for each row and each k; sums over the row's retrieved positives, and the best such sums."""
+    """One number for each row and each k; sums over the row's retrieved positives, and the best such sums.
+
+    ``tied``: how many of the k cells hold their place by the tie rule, among cells true and absent of the same score.
+    """
 
     hits: Floats
     any_hit: Floats
@@ -44,6 +47,7 @@ class TopRanks:
     scored_gain: Floats
     best: Floats
     best_gain: Floats
+    tied: Floats
 
 
 def discounts(n_labels: int, log_base: float = 2.0) -> Floats:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mlkit._validation.pairs import Pair, check_pair, check_zero_division
 from mlkit._validation.params import check_choice
@@ -21,6 +20,7 @@ from mlkit.metrics._averages import (
     listed,
     mark_absent,
     mean,
+    of_absent_labels,
     tell_once,
 )
 from mlkit.metrics._counts import Counts, Ratio
@@ -125,7 +125,7 @@ def averaged(
         return value
     values = measure(counts, undefined)
     if warn and isinstance(measure, Ratio) and counts.known.any():
-        own += _zeros_text(np.isnan(measure(counts, np.nan)), measure.empty, pair, average)
+        own += _zeros_text(measure, counts, pair, average, absent_labels)
     if told is None:
         tell_once(name, own)
     if average == "micro":
@@ -160,14 +160,21 @@ def _mean_with(total: float, n: int, n_undefined: int, undefined: float) -> floa
     return (total + n_undefined * undefined) / (n + n_undefined) if n + n_undefined else float("nan")
 
 
-def _zeros_text(zeros: NDArray[np.bool_], empty: str, pair: Pair, average: str | None) -> list[str]:
+def _zeros_text(measure: Ratio, counts: Counts, pair: Pair, average: str | None, absent_labels: str) -> list[str]:
     """What of it has no value and counts as 0, if anything."""
-    n = int(zeros.sum())
-    if not n:
+    zeros = np.isnan(measure(counts, np.nan))
+    if not zeros.any():
         return []
+    texts = []
     if average == "micro":
-        where = f"there is no {empty}; the score is set to 0"
+        texts.append(f"there is no {measure.empty}; the score is set to 0")
     else:
-        names = listed(zeros, pair.truth.label_names)
-        where = f"{n} of {zeros.size} labels have no {empty} and count as 0 ({names})"
-    return [f"{where}; zero_division= says otherwise"]
+        absent, values = counts.positive == 0, measure(counts, 0.0)
+        if average == "macro" and absent_labels == "sklearn" and absent.any() and not values[absent].any():
+            without = average_labels(values, "macro", counts.positive, "skip")
+            texts.append(of_absent_labels(absent, pair.truth.label_names, without))
+            zeros &= ~absent
+        if zeros.any():
+            names = listed(zeros, pair.truth.label_names)
+            texts.append(f"{int(zeros.sum())} of {zeros.size} labels have no {measure.empty} and count as 0 ({names})")
+    return ["; ".join([*texts, "zero_division= says otherwise"])]

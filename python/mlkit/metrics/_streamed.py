@@ -26,7 +26,15 @@ from mlkit.metrics._counts import Counts
 from mlkit.metrics._fixed import UNIT, canonical, exact_sums, value_of
 from mlkit.metrics._histogram import BinnedAreas, Entries, binned_areas
 from mlkit.metrics._intervals import replicate_means
-from mlkit.metrics._measures import ROW_AREA, Prediction, RowMeasure, label_measures, rank_measures, set_measures
+from mlkit.metrics._measures import (
+    ROW_AREA,
+    Prediction,
+    RowMeasure,
+    label_measures,
+    rank_measures,
+    set_measures,
+    tied_places,
+)
 from mlkit.metrics._ranks import rank_rows
 from mlkit.metrics._top_means import add_label_coverage, top_measures, top_predictions
 from mlkit.metrics.calibration import calibration_errors
@@ -110,6 +118,7 @@ class Streamed:
         self.n_positive, self.n_negative = np.zeros(n, np.int64), np.zeros(n, np.int64)
         self.counts = np.zeros((n, 4, 2), np.int64)
         self.count_unit = 1.0
+        self.tied = np.zeros((len(plan.ks), 2), np.int64)
         self.rows: dict[str, RowSums] = {}
         self.undefined: dict[str, float] = {}
         self.in_unit = True
@@ -133,6 +142,7 @@ class Streamed:
         self.n_negative = self.n_negative + other.n_negative
         self.counts = canonical(self.counts + other.counts)
         self.count_unit = min(self.count_unit, other.count_unit)
+        self.tied = self.tied + other.tied
         for key, sums in other.rows.items():
             self.rows.setdefault(key, RowSums()).add(sums.moments, sums.n_defined)
         self.undefined.update(other.undefined)
@@ -164,6 +174,7 @@ class Streamed:
             ranks, top = rank_rows(cells, ks=plan.ks, propensities=plan.propensities)
             scored = plan.propensities is not None
             measures += rank_measures(ranks, top, list(plan.ks), plan.n_labels, scored)
+            self.tied = tied_places(ranks, top, plan.ks)
         self._add_rows(measures, batch)
         if cells is not None:
             if plan.with_top_means:
@@ -221,6 +232,8 @@ class Streamed:
             self._report_areas(found, table, absent_labels)
         if self.bins is not None and self.losses is not None:
             self._report_calibration(found, table)
+        if self.tied[:, 1].any():
+            found.tie(self.plan.ks, self.tied)
         for key, sums in self.rows.items():
             found.estimates[key] = sums.estimate(self.undefined[key], self.n_rows, found.z)
         for k, words in self.top_counts.items():

@@ -11,9 +11,9 @@ from mlkit._validation.frames import is_frame
 from mlkit._validation.params import check_choice
 from mlkit.labels.matrix import LabelMatrix
 from mlkit.metrics._comparison import TESTS, compare_rows, mcnemar_table
+from mlkit.metrics._measuring import measure, tell_ties
 from mlkit.metrics._names import check_names
 from mlkit.metrics._ranks import check_ks
-from mlkit.metrics.evaluate import evaluate
 
 
 def compare(
@@ -112,8 +112,7 @@ def compare(
         "n_jobs": n_jobs,
     }
     reports = [
-        evaluate(y_true, y_pred=of, **options) if is_prediction(of) else evaluate(y_true, of, **options)
-        for of in (a, b)
+        measure(y_true, y_pred=of, **options) if is_prediction(of) else measure(y_true, of, **options) for of in (a, b)
     ]
     first, second = (report._found for report in reports)
     if test == "mcnemar":
@@ -121,6 +120,8 @@ def compare(
         assert second.prediction is not None
         names = None if first.truth is None else first.truth.label_names
         return mcnemar_table(first.prediction, second.prediction, names, correction)
+    if wanted is None or any("_at_" in key for key in wanted):
+        tell_ties(max(reports, key=lambda report: np.nan_to_num(report.tie_fraction)), "compare")
     return compare_rows(first, second, test, correction, n_resamples, random_state, wanted)
 
 

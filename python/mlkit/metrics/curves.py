@@ -16,6 +16,7 @@ from mlkit.metrics._averages import (
     empty_rows_text,
     listed,
     mean,
+    of_absent_labels,
     tell_once,
     warn_empty_rows,
     warn_undefined,
@@ -114,9 +115,12 @@ def roc_auc_score(
     undefined = np.isnan(values)
     if undefined.any() and absent_labels != "skip":
         becomes = "0" if absent_labels == "zero" else "NaN"
+        gives = "leaves them out"
+        if average == "macro":
+            gives = f"gives {_weighted(values[~undefined], np.ones(int((~undefined).sum()))):.3g}"
         warn_undefined(
             f"roc_auc_score: {int(undefined.sum())} of {values.size} labels have positives or negatives only, their "
-            f"area is {becomes} ({listed(undefined, cells.truth.label_names)}); absent_labels='skip' leaves them out"
+            f"area is {becomes} ({listed(undefined, cells.truth.label_names)}); absent_labels='skip' {gives}"
         )
     if absent_labels == "zero":
         values = np.where(undefined, 0.0, values)
@@ -279,6 +283,9 @@ def _averaged_precision(
     if absent.any() and absent_labels == "sklearn":
         if average == "micro":
             warn_undefined(f"{name}: there is no positive; the score is set to 0")
+        elif average == "macro":
+            without = _weighted(values[~absent], np.ones(int((~absent).sum())))
+            warn_undefined(f"{name}: {of_absent_labels(absent, cells.truth.label_names, without)}")
         else:
             warn_undefined(
                 f"{name}: {int(absent.sum())} of {values.size} labels have no positive and count as 0 "

@@ -75,6 +75,7 @@ class Findings:
         self.replicates: dict[str, Floats] = {}
         self.boot: tuple[int, int] | None = None  # number and seed of the replicates
         self.prediction: Prediction | None = None
+        self.tied: dict[int, float] = {}  # by k: share of places that the tie rule decides
 
     def add(
         self,
@@ -94,6 +95,10 @@ class Findings:
         elif not note:
             note = "no interval"
         self.estimates[key] = Estimate(value, low, high, se, n_defined, note)
+
+    def tie(self, ks: Sequence[int], places: NDArray[np.int64]) -> None:
+        """Take up the places (k, 2) that the tie rule decides, and of how many."""
+        self.tied = {k: int(tied) / max(1, int(n)) for k, (tied, n) in zip(ks, places)}
 
     def add_replicates(self, values: dict[str, Floats]) -> None:
         """Replace intervals by those from the spread of replicates."""
@@ -129,6 +134,10 @@ class EvaluationReport:
         One row for each label: support, precision, recall, F1, areas with intervals, calibration.
     undefined : dict of ndarray
         Labels without a positive, without a negative, without a known cell.
+    tie_fraction : float
+        Share of the first k places of all rows that the tie rule decides: the score of the cell in the k-th place is
+        that of cells beyond it, and true and absent labels are among them. Of several k the largest; NaN where no
+        top-k metric was measured.
 
     Examples
     --------
@@ -157,6 +166,7 @@ class EvaluationReport:
         self.ci = findings.ci
         self.per_label = pd.DataFrame(table)
         self.undefined = undefined
+        self.tie_fraction = max(findings.tied.values(), default=float("nan"))
 
     def __getitem__(self, key: str) -> Estimate:
         try:
@@ -182,6 +192,8 @@ class EvaluationReport:
         report._found = copy.copy(self._found)
         report._found.estimates = {key: self._found.estimates[key] for key in keys}
         report._found.influences = {key: x for key, x in self._found.influences.items() if key in keys}
+        if not any("_at_" in key for key in keys):
+            report.tie_fraction = float("nan")
         return report
 
     def keys(self) -> list[str]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from mlkit._validation.params import described, shorten, suggest
 from mlkit.metrics import agreement, calibration, confusion, curves, labels_at_k, ranking, sets, topk
-from mlkit.metrics.evaluate import evaluate
+from mlkit.metrics._measuring import measure, tell_ties
 
 LOSSES = (
     "hamming_loss", "coverage_error", "ranking_loss", "one_error", "binary_log_loss", "multilabel_brier_score",
@@ -185,8 +185,10 @@ class MultiScorer(_Requests):
         asks = [by_score for *_, by_score in self._measures]
         score = _scores_of(estimator, X, self.names) if any(asks) else None
         predicted = None if all(asks) else estimator.predict(X)
-        ks = [options["k"] for _, _, _, options, _ in self._measures if "k" in options] or 1
-        report = evaluate(y, score, predicted, k=ks, sample_weight=sample_weight, absent_labels="sklearn")
+        ks = [options["k"] for _, _, _, options, _ in self._measures if "k" in options]
+        report = measure(y, score, predicted, k=ks or 1, sample_weight=sample_weight, absent_labels="sklearn")
+        if ks:
+            tell_ties(report, "multi_scorer")
         values = {}
         for name, key, function, options, _ in self._measures:
             if key in report:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlkit._validation.frames import frame_names
 from mlkit._validation.pairs import check_pair, check_scored, check_threshold
 from mlkit._validation.params import check_choice, check_integer, check_number, described, suggest
+from mlkit.labels.matrix import LabelMatrix
 from mlkit.metrics._averages import Floats, divide
 from mlkit.metrics._counts import Counts
 from mlkit.metrics._measures import RATIOS, Prediction, ratio
+from mlkit.metrics._names import AVERAGED
 from mlkit.metrics.comparing import is_prediction
 
 if TYPE_CHECKING:
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
 
     from mlkit.quality.patch import CellPatch
 
-METRICS = (*(f"{name}_{average}" for name in RATIOS for average in ("micro", "macro", "weighted")), "hamming_loss")
+METRICS = (*(f"{name}_{average}" for name in RATIOS for average in AVERAGED), "accuracy", "hamming_loss")
 _AT_ONCE = 2**22  # numbers held for draws of counts
 
 
@@ -109,13 +112,15 @@ def rank_stability(
     y_true : array-like, sparse matrix, DataFrame, list of lists or LabelMatrix of shape (n_samples, n_labels)
         Labels of the test set as they are.
     models : mapping of str to predictions
-        Each model's scores (floats) or predicted labels, as :func:`compare` takes them; at least two.
+        Each model's scores (floats) or predicted labels, as :func:`compare` takes them; at least two. Columns of frames
+        go by their names: to those of the patch, else of ``y_true``; where neither has any, all models need the same.
     patch : CellPatch
         What an audit of these labels would change, :meth:`mlkit.LabelAudit.patch` or
         :func:`mlkit.quality.suggest_labels`: a change is right with probability 1 - its score; changes without a score
         are right.
     metric : str, default="f1_macro"
-        ``{f1,precision,recall,jaccard}_{micro,macro,weighted}`` or ``hamming_loss`` (the lower the better).
+        ``{f1,precision,recall,jaccard}_{micro,macro,weighted,samples}``, ``accuracy`` (of whole rows) or
+        ``hamming_loss`` (the lower the better).
     threshold, unknown
         See :func:`mlkit.evaluate`.
     absent_labels : {"skip", "sklearn"}, default="skip"
@@ -140,10 +145,10 @@ def rank_stability(
 
     Notes
     -----
-    Every draw's values are exact, computed from the counts of the labels that the patch touches, and all models see the
-    same draws. ``n_cells_to_flip`` is an upper bound: changes are made one after the other in the order of their effect
-    alone. Bounds say how label errors move the numbers, not how another sample of examples would. O(n_models (n_draws
-    + n_changes) touched labels + n_draws n_changes).
+    Every draw's values are exact, computed from the counts of the labels (for means over rows, of the rows) that the
+    patch touches, and all models see the same draws. ``n_cells_to_flip`` is an upper bound: changes are made one after
+    the other in the order of their effect alone. Bounds say how label errors move the numbers, not how another sample
+    of examples would. O(n_models (n_draws + n_changes) touched labels or rows + n_draws n_changes).
 
     Examples
     --------
@@ -226,9 +231,10 @@ class _Ranked:
         n_jobs: int | None,
     ) -> None:
         predictions, truth = [], None
+        names = _label_names(y_true, models, patch)
         for name, model in models.items():
             try:
-                predictions.append(_predicted(y_true, model, threshold, unknown, n_jobs))
+                predictions.append(_predicted(y_true, model, threshold, unknown, names, n_jobs))
             except (TypeError, ValueError) as error:
                 if not str(error).startswith(("y_pred: ", "y_score: ")):
                     raise
@@ -240,27 +246,29 @@ class _Ranked:
         except ValueError as error:
             raise ValueError(f"patch: made for other labels than y_true ({str(error).partition(': ')[2]})") from error
         self.names, self.patch = truth.label_names, patch
-        self.name, _, self.average = metric.rpartition("_") if metric != "hamming_loss" else ("hamming", "", "micro")
+        whole = {"hamming_loss": ("hamming", "micro"), "accuracy": ("accuracy", "samples")}
+        self.name, self.average = whole.get(metric) or (metric.rpartition("_")[0], metric.rpartition("_")[2])
         self.sign = -1.0 if metric == "hamming_loss" else 1.0
         self.skips = absent_labels == "skip"
         self.p_wrong = np.where(np.isnan(patch.score), 1.0, 1.0 - patch.score)
-        self.label, self.place = np.unique(patch.labels, return_inverse=True)
+        by_row = self.average == "samples"  # numbers are made of counts of rows, else of labels
+        self.touched, self.place = np.unique(patch.rows if by_row else patch.labels, return_inverse=True)
         cells = patch.rows * truth.shape[1] + patch.labels
         self.counts, self.deltas = [], []
         for prediction in predictions:
-            counts = prediction.counts(None)[0]
+            counts = prediction.counts(None)[by_row]
             self.counts.append(np.stack([counts.hits, counts.predicted, counts.positive, counts.known], axis=1))
             says = np.isin(cells, prediction.sets(), assume_unique=True)
             self.deltas.append(_of_cells(patch.new, says) - _of_cells(patch.old, says))
-        rest = np.ones(truth.shape[1], bool)
-        rest[self.label] = False
+        rest = np.ones(truth.shape[0 if by_row else 1], bool)
+        rest[self.touched] = False
         self.rest = [self._parts(counts[rest]).sum(axis=0) for counts in self.counts]
-        self.value = np.array([self._value(m, counts[self.label]) for m, counts in enumerate(self.counts)])
+        self.value = np.array([self._value(m, counts[self.touched]) for m, counts in enumerate(self.counts)])
         every = [self._moved(m, np.ones((1, len(patch)), bool))[0] for m in range(len(models))]
         self.corrected = np.array(every)
 
     def _parts(self, counts: Floats) -> Floats:
-        """(..., 2): what each label adds to numerator and denominator of the measure."""
+        """(..., 2): what each label (or row) adds to numerator and denominator of the measure."""
         hits, predicted, positive, known = (counts[..., c] for c in range(4))
         if self.name == "hamming":
             return np.stack([positive + predicted - 2 * hits, known], axis=-1)
@@ -272,12 +280,18 @@ class _Ranked:
                 "jaccard": (hits, positive + predicted - hits),
             }[self.name]
             return np.stack([top, bottom], axis=-1)
-        values = ratio(self.name, Counts(hits, predicted, positive, known))
+        if self.name == "accuracy":
+            values = (positive + predicted == 2 * hits).astype(np.float64)
+        else:
+            values = ratio(self.name, Counts(hits, predicted, positive, known))
+        if self.average == "samples":
+            has_cells = (known > 0).astype(np.float64)
+            return np.stack([has_cells * values, has_cells], axis=-1)
         share = positive if self.average == "weighted" else (positive > 0 if self.skips else np.ones(positive.shape))
         return np.stack([share * values, share + 0.0 * values], axis=-1)
 
     def _value(self, model: int, counts: Floats) -> Any:
-        """The measure for counts (..., n_touched, 4) of the touched labels."""
+        """The measure for counts (..., n_touched, 4) of the touched labels (or rows)."""
         parts = self._parts(counts).sum(axis=-2) + self.rest[model]
         return divide(parts[..., 0], parts[..., 1], 0.0)
 
@@ -285,8 +299,8 @@ class _Ranked:
         """Values with these changes made, one row of ``made`` (n, n_changes) each."""
         from scipy.sparse import csr_array
 
-        n_cells, n_touched = len(self.patch), self.label.size
-        own = self.counts[model][self.label]
+        n_cells, n_touched = len(self.patch), self.touched.size
+        own = self.counts[model][self.touched]
         if not n_cells:
             return np.full(len(made), self.value[model])
         columns = (self.place[:, None] * 4 + np.arange(4)).ravel()
@@ -312,8 +326,8 @@ class _Ranked:
 
     def effects(self, model: int) -> Floats:
         """How far each change alone moves a model's value."""
-        own = self.counts[model][self.label][self.place]
-        parts = self._parts(self.counts[model][self.label]).sum(axis=0) + self.rest[model]
+        own = self.counts[model][self.touched][self.place]
+        parts = self._parts(self.counts[model][self.touched]).sum(axis=0) + self.rest[model]
         after = parts - self._parts(own) + self._parts(own + self.deltas[model])
         moved: Floats = divide(after[:, 0], after[:, 1], 0.0) - self.value[model]
         return moved
@@ -364,10 +378,39 @@ def _of_cells(values: NDArray[np.int8], says: NDArray[np.bool_]) -> Floats:
     return np.stack([positive & says, known & says, positive, known], axis=1).astype(np.float64)
 
 
-def _predicted(y_true: Any, model: Any, threshold: Any, unknown: Any, n_jobs: int | None) -> Prediction:
+def _label_names(y_true: Any, models: Mapping[str, Any], patch: CellPatch) -> Sequence[str] | None:
+    """Names in the order of the patch's columns, as far as anything has names.
+
+    Raises
+    ------
+    ValueError
+        If models have labels in different orders, and neither truth nor patch says which is theirs.
+    """
+    if patch.label_names is not None:
+        return patch.label_names
+    own = _names_of("y_true", y_true)
+    if own is not None:
+        return own
+    named = [(name, names) for name in models if (names := _names_of(f"models[{name!r}]", models[name])) is not None]
+    for name, names in named[1:]:
+        if names != named[0][1]:
+            raise ValueError(
+                f"models[{name!r}]: expected the labels of models[{named[0][0]!r}] in the same order, got others "
+                "(y_true and patch have no names to align them by)"
+            )
+    return named[0][1] if named else None
+
+
+def _names_of(argument: str, value: Any) -> tuple[str, ...] | None:
+    return value.label_names if isinstance(value, LabelMatrix) else frame_names(argument, value)
+
+
+def _predicted(
+    y_true: Any, model: Any, threshold: Any, unknown: Any, names: Sequence[str] | None, n_jobs: int | None
+) -> Prediction:
     if is_prediction(model):
-        pair = check_pair(y_true, model, unknown=unknown, n_jobs=n_jobs)
+        pair = check_pair(y_true, model, unknown=unknown, label_names=names, n_jobs=n_jobs)
         return Prediction(pair.truth, pair.predicted, None, None, pair.n_threads)
-    cells = check_scored(y_true, model, unknown=unknown, n_jobs=n_jobs)
+    cells = check_scored(y_true, model, unknown=unknown, label_names=names, n_jobs=n_jobs)
     cut = check_threshold(threshold, cells.shape[1], cells.array.dtype)
     return Prediction(cells.truth, None, cells, cut, cells.n_threads)

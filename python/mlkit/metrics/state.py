@@ -32,10 +32,10 @@ from mlkit._validation.params import (
 )
 from mlkit.metrics._averages import ABSENT
 from mlkit.metrics._buffer import Kept, stack_labels, stack_scores
+from mlkit.metrics._measuring import measure, tell_ties
 from mlkit.metrics._names import AREA_KEYS, CALIBRATION_KEYS, check_names, rank_keys, top_mean_keys
 from mlkit.metrics._ranks import check_ks
 from mlkit.metrics._streamed import Batch, Plan, Streamed
-from mlkit.metrics.evaluate import evaluate
 from mlkit.metrics.propensity import check_propensities
 from mlkit.metrics.report import EvaluationReport
 
@@ -298,7 +298,9 @@ class MetricState:
         else:
             self._check_signs(self._sums.n_positive, self._sums.n_negative)
             report = self._sums.report(self.label_names, self._ci, self._absent)
-        return report if self._wanted is None else report._only(self._wanted)
+        report = report if self._wanted is None else report._only(self._wanted)
+        tell_ties(report, "compute")
+        return report
 
     def _evaluate(self) -> EvaluationReport:
         parts = sorted(self._kept, key=lambda kept: kept.first_row)
@@ -307,7 +309,7 @@ class MetricState:
         predicted = [part.predicted for part in parts if part.predicted is not None]
         weights = [part.weights for part in parts if part.weights is not None]
         groups = [part.groups for part in parts if part.groups is not None]
-        return evaluate(
+        return measure(
             truth,
             stack_scores(parts, self.n_labels),
             stack_labels(predicted, self.label_names) if predicted else None,

@@ -3,23 +3,30 @@
 // root of the sum of squares is the standard error, that of sums over labels too (DeLong's for a single AUC).
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "mlkit/metrics/curves.hpp"
 
 namespace mlkit::metrics {
 
+/// Sums over labels that rows have an influence on: two of ROC AUC, two of average precision.
+enum AreaShare : std::size_t { share_auc, share_precision, share_auc_again, share_precision_again, n_shares };
+
 namespace detail {
 
-/// Influence of a row on ROC AUC and average precision in units of 2^-48.
+/// Influence of a row on sums over labels of areas, in units of 2^-48.
 struct RowShare {
-    std::int64_t auc = 0, precision = 0;
+    std::array<std::int64_t, n_shares> of{};
 
     void add(const RowShare& other) {
-        auc += other.auc;
-        precision += other.precision;
+        for (std::size_t m = 0; m < n_shares; ++m) of[m] += other.of[m];
     }
-    RowShare minus(const RowShare& other) const { return {auc - other.auc, precision - other.precision}; }
+    RowShare minus(const RowShare& other) const {
+        RowShare rest = *this;
+        for (std::size_t m = 0; m < n_shares; ++m) rest.of[m] -= other.of[m];
+        return rest;
+    }
 };
 
 /// Sums of influences of rows as whole numbers, so that labels can come in any order.
@@ -33,9 +40,10 @@ class RowInfluences {
         of_all_.add(other.of_all_);
         for (std::size_t i = 0; i < of_row_.size(); ++i) of_row_[i].add(other.of_row_[i]);
     }
-    double auc(Index row) const { return value(of_row_[static_cast<std::size_t>(row)].auc + of_all_.auc); }
-    double precision(Index row) const {
-        return value(of_row_[static_cast<std::size_t>(row)].precision + of_all_.precision);
+    void give(Index row, double* to) const {
+        RowShare sum = of_row_[static_cast<std::size_t>(row)];
+        sum.add(of_all_);
+        for (std::size_t m = 0; m < n_shares; ++m) to[m] = static_cast<double>(sum.of[m]) * 0x1p-48;
     }
 
     /// Bounds far beyond what a cell of sensible weight can do, and far from overflow; nothing of what has no value.
@@ -45,7 +53,6 @@ class RowInfluences {
     }
 
   private:
-    static double value(std::int64_t units) { return static_cast<double>(units) * 0x1p-48; }
     std::vector<RowShare> of_row_;
     RowShare of_all_;
 };
@@ -95,6 +102,44 @@ class CurveInfluence {
     double auc_ = 0.0, precision_ = 0.0;
 };
 
+/// Calls visit(g, between, tied, positive) for each distinct score of positives from the highest down: the influences
+/// of negatives between it and the one above (place 2g + 2), of negatives and of positives at it; returns that of
+/// negatives below all. A score whose rows weigh nothing is no point of the curve. See PlaceSums.
+template <class Sum, class Visit>
+CellInfluence walk_places(const CurveInfluence& of_points, const PlaceSums<Sum>& sums, Visit&& visit) {
+    std::size_t next = 0;
+    for (std::size_t g = sums.positive.size(); g-- > 0;) {
+        const bool has_point = in_units(sums.positive[g]) > 0.0;
+        visit(g, of_points.negative(next, false), of_points.negative(next, has_point),
+              has_point ? of_points.positive(next) : CellInfluence{});
+        next += has_point;
+    }
+    return of_points.negative(next, false);
+}
+
+/// The influences of all cells of a curve: of negatives by place, of positives by group.
+class PlaceInfluences {
+  public:
+    std::vector<CellInfluence> negative, positive;
+
+    template <class Sum>
+    void fill(const Curve& curve, const PlaceSums<Sum>& sums) {
+        of_points_.prepare(curve);
+        negative.resize(sums.known.size());
+        positive.resize(sums.positive.size());
+        negative[0] = walk_places(of_points_, sums,
+                                  [&](std::size_t g, const CellInfluence& between, const CellInfluence& tied,
+                                      const CellInfluence& of_positives) {
+                                      negative[2 * g + 2] = between;
+                                      negative[2 * g + 1] = tied;
+                                      positive[g] = of_positives;
+                                  });
+    }
+
+  private:
+    CurveInfluence of_points_;
+};
+
 /// Takes up the influences of one label's rows.
 template <class Real, class Sum>
 class LabelInfluences {
@@ -109,22 +154,22 @@ class LabelInfluences {
         const Curve& curve = placer.curve();
         if (curve.positive <= 0.0) return;
         const bool has_auc = curve.negative > 0.0;
-        auc_share_ = has_auc ? shares[0] : 0.0;
-        share_ = shares[1];
-        fill_tables(curve, placer.sums());
+        shares_ = {has_auc ? shares[share_auc] : 0.0, shares[share_precision], has_auc ? shares[share_auc_again] : 0.0,
+                   shares[share_precision_again]};
+        of_.fill(curve, placer.sums());
         const double rest = weigh(column, placer);
         double auc_sum = 0.0, sum = 0.0;
         const auto sum_up = [&](double squares, const CellInfluence& of) {
             auc_sum += squares * of.auc * of.auc;
             sum += squares * of.precision * of.precision;
         };
-        for (std::size_t g = positive_.size(); g-- > 0;) {
-            sum_up(negative_squares_[2 * g + 2], negative_[2 * g + 2]);
-            sum_up(positive_squares_[g], positive_[g]);
-            sum_up(negative_squares_[2 * g + 1], negative_[2 * g + 1]);
+        for (std::size_t g = of_.positive.size(); g-- > 0;) {
+            sum_up(negative_squares_[2 * g + 2], of_.negative[2 * g + 2]);
+            sum_up(positive_squares_[g], of_.positive[g]);
+            sum_up(negative_squares_[2 * g + 1], of_.negative[2 * g + 1]);
         }
-        sum_up(negative_squares_[0], negative_[0]);
-        sum_up(rest, negative_[placer.at_zero()]);
+        sum_up(negative_squares_[0], of_.negative[0]);
+        sum_up(rest, of_.negative[placer.at_zero()]);
         if (has_auc) variance[0] = auc_sum;
         variance[1] = sum;
         give(column, placer);
@@ -135,21 +180,6 @@ class LabelInfluences {
 
   private:
     double square(Index row) const { return weights_ ? weights_[row] * weights_[row] : 1.0; }
-
-    void fill_tables(const Curve& curve, const PlaceSums<Sum>& sums) {
-        influence_.prepare(curve);
-        negative_.resize(sums.known.size());
-        positive_.resize(sums.positive.size());
-        std::size_t next = 0;
-        for (std::size_t g = positive_.size(); g-- > 0;) {
-            const bool has_point = in_units(sums.positive[g]) > 0.0;  // else its rows weigh nothing
-            negative_[2 * g + 2] = influence_.negative(next, false);
-            negative_[2 * g + 1] = influence_.negative(next, has_point);
-            positive_[g] = has_point ? influence_.positive(next) : CellInfluence{};
-            next += has_point;
-        }
-        negative_[0] = influence_.negative(next, false);
-    }
 
     /// Squared weights of negatives by place and of positives by group. What is returned is that of negatives that
     /// nothing lists, unless it is there already.
@@ -189,14 +219,17 @@ class LabelInfluences {
     /// A negative that nothing lists is taken up with all rows, and given back by those that are listed.
     void give(const Column<Real>& column, const ColumnPlacer<Real, Sum>& placer) {
         const auto units = [&](const CellInfluence& of) {
-            return RowShare{RowInfluences::units(auc_share_ * of.auc), RowInfluences::units(share_ * of.precision)};
+            RowShare share;
+            for (std::size_t m = 0; m < n_shares; ++m)
+                share.of[m] = RowInfluences::units(shares_[m] * (m % 2 == share_auc ? of.auc : of.precision));
+            return share;
         };
         const bool has_silent = column.n_zeros > 0 && !column.lists_zeros;
-        const RowShare silent = has_silent ? units(negative_[placer.at_zero()]) : RowShare{};
+        const RowShare silent = has_silent ? units(of_.negative[placer.at_zero()]) : RowShare{};
         negative_units_.clear();
-        for (const CellInfluence& of : negative_) negative_units_.push_back(units(of).minus(silent));
+        for (const CellInfluence& of : of_.negative) negative_units_.push_back(units(of).minus(silent));
         positive_units_.clear();
-        for (const CellInfluence& of : positive_) positive_units_.push_back(units(of).minus(silent));
+        for (const CellInfluence& of : of_.positive) positive_units_.push_back(units(of).minus(silent));
         if (has_silent) rows_.add_to_all(silent);
         for (Index k = 0; k < column.size; ++k) rows_.add(column.row(k), negative_units_[placer.at(k)]);
         for (const std::int32_t cell : column.positive)
@@ -211,9 +244,9 @@ class LabelInfluences {
     }
 
     const double* weights_;
-    double squares_ = 0.0, auc_share_ = 0.0, share_ = 0.0;
-    CurveInfluence influence_;
-    std::vector<CellInfluence> negative_, positive_;  // by place, by group
+    double squares_ = 0.0;
+    std::array<double, n_shares> shares_{};
+    PlaceInfluences of_;
     std::vector<double> negative_squares_, positive_squares_;
     std::vector<RowShare> negative_units_, positive_units_;
     std::vector<std::uint8_t> is_negative_;
@@ -222,9 +255,9 @@ class LabelInfluences {
 
 }  // namespace detail
 
-/// rows (n, 2): sums over labels of share[label] times the influence of a row, over its weight, on AUC and average
-/// precision; variances (n_labels, 2): sums of squared influences of each label. `shares` (n_labels, 2). `weights` in
-/// the same unit as `units`, or both null. Also fills out (n_labels, n_curve_measures): one sort serves all.
+/// rows (n, n_shares): sums over labels of shares (n_labels, n_shares) times the influence of a row, over its weight,
+/// on AUC and average precision; variances (n_labels, 2): sums of squared influences of each label. `weights` in the
+/// same unit as `units`, or both null. Also fills out (n_labels, n_curve_measures): one sort serves all.
 template <class Sum>
 void curve_influences(const Cells& cells, RowWeights units, const double* weights, const double* shares,
                       const Team& whole_team, double* out, double* rows, double* variances) {
@@ -240,13 +273,11 @@ void curve_influences(const Cells& cells, RowWeights units, const double* weight
             const auto t = static_cast<std::size_t>(thread);
             placers[t].place(column);
             measure_curve(placers[t].curve(), 1.0, out + column.label * n_curve_measures);
-            mine[t].add(column, placers[t], shares + 2 * column.label, variances + 2 * column.label);
+            mine[t].add(column, placers[t], shares + static_cast<Index>(n_shares) * column.label,
+                        variances + 2 * column.label);
         });
         for (std::size_t t = 1; t < n_threads; ++t) mine[0].merge(mine[t]);
-        for (Index i = 0; i < n; ++i) {
-            rows[2 * i] = mine[0].rows().auc(i);
-            rows[2 * i + 1] = mine[0].rows().precision(i);
-        }
+        for (Index i = 0; i < n; ++i) mine[0].rows().give(i, rows + static_cast<Index>(n_shares) * i);
     });
 }
 

@@ -66,6 +66,7 @@ class KeyTable {
     }
 
     Index n_keys() const { return n_keys_; }
+    Key key(Index g) const { return keys_[static_cast<std::size_t>(g)]; }
     Index n_places() const { return 2 * n_keys_ + 1; }
 
     /// The places of n scores.

@@ -168,10 +168,11 @@ class PooledPart {
 
 }  // namespace detail
 
-/// Time of one search in a table for each cell (for each stored one on sparse scores), memory in proportion to the
-/// positives.
-template <class Sum>
-Curve pooled_curve(const Cells& cells, RowWeights weights, const Team& whole_team) {
+/// Calls use(stored, table, sums, curve) with a value of the C++ type that stores the scores, the distinct scores of
+/// the positives and the sums by place among them. Time of one search in a table for each cell (for each stored one on
+/// sparse scores), memory in proportion to the positives.
+template <class Sum, class Use>
+void with_pooled_curve(const Cells& cells, RowWeights weights, const Team& whole_team, Use&& use) {
     const Team team = whole_team.for_work(4 * cells.n_read());
     Curve curve;
     with_stored_scores(cells, [&](auto stored) {
@@ -195,11 +196,21 @@ Curve pooled_curve(const Cells& cells, RowWeights weights, const Team& whole_tea
         });
         PlaceSums<Sum>& total = parts[0].sums;
         if (total.known.empty()) total.clear(table.n_keys());
-        for (std::size_t t = 1; t < parts.size(); ++t)
+        for (std::size_t t = 1; t < parts.size(); ++t) {
             if (!parts[t].sums.known.empty()) total.merge(parts[t].sums);
+            parts[t].sums = {};
+        }
         total.trace(curve);
+        use(stored, table, total, curve);
     });
-    return curve;
+}
+
+template <class Sum>
+Curve pooled_curve(const Cells& cells, RowWeights weights, const Team& team) {
+    Curve found;
+    with_pooled_curve<Sum>(cells, weights, team,
+                           [&](auto, const auto&, const auto&, Curve& curve) { found = std::move(curve); });
+    return found;
 }
 
 }  // namespace mlkit::metrics

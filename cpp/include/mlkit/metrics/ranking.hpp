@@ -33,7 +33,17 @@ enum RowMeasure {
     row_r_precision,
     n_row_measures
 };
-enum TopMeasure { top_hits, top_any, top_gain, top_scored, top_scored_gain, top_best, top_best_gain, n_top_measures };
+enum TopMeasure {
+    top_hits,
+    top_any,
+    top_gain,
+    top_scored,
+    top_scored_gain,
+    top_best,
+    top_best_gain,
+    top_tied,  ///< of the first k cells, those that another of the same score might replace, and not for nothing
+    n_top_measures
+};
 
 namespace detail {
 
@@ -137,6 +147,8 @@ class RowMeasurer {
                 out[top_gain] += discount;
                 out[top_scored] += weight * share;
                 out[top_scored_gain] += weight * discount;
+                if (r.above < k && k < r.above + r.tied && r.hits_tied < r.tied)
+                    out[top_tied] = static_cast<double>(k - r.above);
             }
             out[top_any] =
                 plan_.ties == Ties::average ? 1.0 - no_hit(positives, k) : static_cast<double>(out[top_hits] > 0.0);
