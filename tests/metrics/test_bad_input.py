@@ -400,6 +400,8 @@ def test_a_call_warns_once(name):
 
 def test_groups_and_cut_offs_of_odd_kinds():
     with pytest.raises(TypeError, match=r"^groups: expected numbers or texts, got objects that have no order"):
+        mlkit.evaluate(Y, S, groups=np.array(["a", 1, "b", "a"], object))
+    with pytest.raises(ValueError, match=r"^groups: expected a group for each example, got none at row 1$"):
         mlkit.evaluate(Y, S, groups=["a", None, "b", "a"])
     assert metrics.precision_at_k(Y, S, np.array(2)) == metrics.precision_at_k(Y, S, 2)
 

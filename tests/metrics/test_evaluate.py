@@ -272,12 +272,13 @@ def test_intervals_cover(clustered, n_boot):
 
 
 def test_what_has_no_interval_says_why():
-    """All numbers of a full report but three, and those give their reason."""
+    """Losses, the calibration error and counts of labels, each with its reason; all others have one."""
     rng = np.random.default_rng(1)
     y, s = draw(rng, 300)
     report = mlkit.evaluate(y, s, inv_propensity=np.linspace(1, 2, 6))
     without = {key: report[key].note for key in report if np.isnan(report[key].low)}
-    assert set(without) == {"multilabel_brier_score", "binary_log_loss", "expected_calibration_error"}
+    losses = {"multilabel_brier_score", "binary_log_loss", "expected_calibration_error"}
+    assert set(without) == losses | {f"label_coverage_at_{k}" for k in (1, 3, 5)}
     assert all(note.startswith("no interval: ") for note in without.values())
     assert all(np.isfinite(report[key].se) for key in report if key not in without)
 

@@ -35,4 +35,4 @@ def add_label_coverage(found: Findings, counts: Counts, k: int) -> None:
     """Share of the labels with a positive that are retrieved rightly."""
     n_present = int((counts.positive > 0).sum())
     share = int((counts.hits > 0).sum()) / n_present if n_present else float("nan")
-    found.add(f"label_coverage_at_{k}", share, None, n_present)
+    found.add(f"label_coverage_at_{k}", share, None, n_present, "no interval: one hit more or less turns a label")
