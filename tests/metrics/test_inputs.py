@@ -92,3 +92,15 @@ BAD = [
 def test_bad_input_is_named(call, kind, message):
     with pytest.raises(kind, match=message):
         call()
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_scores_at_odd_addresses_are_read_as_well(dtype):
+    rng = np.random.default_rng(0)
+    score = rng.random((30, 70)).astype(dtype)
+    truth = rng.random(score.shape) < 0.2
+    room = np.zeros(score.nbytes + 1, np.uint8)
+    odd = room[1:].view(dtype).reshape(score.shape)
+    odd[:] = score
+    assert not odd.flags.aligned
+    assert mlkit.evaluate(truth, odd, k=(1, 5)).to_dict() == mlkit.evaluate(truth, score, k=(1, 5)).to_dict()

@@ -2,6 +2,7 @@
 // The k best-scored known labels of each row, best first, equal scores by label number.
 
 #include <algorithm>
+#include <cstdint>
 
 #include "mlkit/core/cells.hpp"
 
@@ -14,6 +15,12 @@ struct PlainRow {
     const float* p;
     Index size;
 };
+
+/// Whether the rows can be read so.
+inline bool has_plain_rows(const DenseScores& s) {
+    const auto at = reinterpret_cast<std::uintptr_t>(s.data) | static_cast<std::uintptr_t>(s.row_stride);
+    return s.real == Real::float32 && s.label_stride == sizeof(float) && !s.clip && at % alignof(float) == 0;
+}
 
 class TopSelector {
   public:
@@ -102,7 +109,7 @@ inline void top_labels(const Cells& cells, Index k, bool drops_absent, const Tea
     std::vector<detail::TopSelector> selectors(static_cast<std::size_t>(team.n_threads),
                                                detail::TopSelector(cells.labels.n_labels, cells.labels.background));
     const auto* dense = std::get_if<DenseScores>(&cells.scores);
-    if (dense && dense->real == Real::float32 && dense->label_stride == sizeof(float) && !dense->clip) {
+    if (dense && detail::has_plain_rows(*dense)) {
         for_each_range(dense->n_rows, cells.tile_rows(), team, [&](Index begin, Index end, int thread) {
             for (Index i = begin; i < end; ++i) {
                 const auto* row = reinterpret_cast<const float*>(dense->data + i * dense->row_stride);
