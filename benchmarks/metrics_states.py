@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import pickle
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +19,8 @@ from scipy import sparse
 
 import mlkit
 from mlkit.metrics import MetricState
+
+BOUND = re.compile(r"within ([\d.e-]+) of the area")
 
 
 def timed(call: Callable[[], Any]) -> tuple[Any, float]:
@@ -60,17 +63,11 @@ def run(name: str, truth: Any, score: Any, n_batches: int = 10) -> None:
         worst = max(
             abs(report[key].value - whole[key].value)
             for key in report
-            if "within" not in report[key].note and np.isfinite(whole[key].value)
+            if not BOUND.search(report[key].note) and np.isfinite(whole[key].value)
         )
         assert worst <= 1e-12, worst
-        bound = max(
-            (
-                float(e.note.split("within ")[1].split()[0])
-                for e in map(report.__getitem__, report)
-                if "within" in e.note
-            ),
-            default=0.0,
-        )
+        found = [BOUND.search(report[key].note) for key in report]
+        bound = max((float(match[1]) for match in found if match), default=0.0)
         size = len(pickle.dumps(state)) / 2**20
         print(f"  {title}: update {updated:.2f} s, compute {computed:.2f} s, {size:.1f} MB; off by {worst:.0e}", end="")
         print(f", areas by at most {bound:.0e}" if bound else "")
