@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import NotFittedError
-from sklearn.utils.validation import validate_data
 
 from mlkit import _core
 from mlkit._validation.cells import Cells
@@ -19,7 +18,7 @@ from mlkit.conformal._bounds import UNIT, loss_p_values
 from mlkit.conformal._inputs import check_known, check_probs
 from mlkit.conformal._sequences import certified_thresholds, holm
 from mlkit.conformal._thresholded import SMALLEST, InnerOuterSets, sets_above
-from mlkit.conformal._wrapped import PredictsLabelSets
+from mlkit.conformal._wrapped import PredictsLabelSets, check_columns
 
 RISKS = ("fnr", "fdr", "miscoverage", "fp")
 METHODS = ("crc", "rcps", "ltt")
@@ -261,7 +260,7 @@ class MultiLabelRiskController(PredictsLabelSets):
         if self.predict_function is None:
             return X
         if len(getattr(X, "shape", ())) == 2:
-            validate_data(self, X, reset=reset, skip_check_array=True)
+            check_columns(self, X, reset=reset)
         return self.predict_function(X)
 
     def calibrate_proba(self, pred_probs: Any, y: Any) -> MultiLabelRiskController:
