@@ -37,6 +37,7 @@ from mlkit.metrics._measures import (
 )
 from mlkit.metrics._ranks import check_ks, rank_rows
 from mlkit.metrics._top_means import add_label_coverage, top_measures, top_predictions
+from mlkit.metrics._tuned import thresholds_from
 from mlkit.metrics.calibration import calibrate
 from mlkit.metrics.propensity import check_propensities
 from mlkit.metrics.report import EvaluationReport, Findings
@@ -117,6 +118,8 @@ def measure(
     found = Findings(truth, None if weights is None else weights.values, ids, ci, truth.shape)
     prediction = Prediction(truth, predicted, cells, cut, n_threads)
     found.prediction = prediction
+    if cells is not None and cut is not None and np.ndim(threshold):
+        found.thresholds_from = thresholds_from(cells, cut)
     label_counts, row_counts = prediction.counts(weights)
     _add_label_measures(found, label_measures(), prediction, label_counts, absent_labels, with_plain_means=True)
     table = label_table(truth.label_names, truth.support, truth.n_negative, label_counts)

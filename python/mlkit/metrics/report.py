@@ -76,6 +76,7 @@ class Findings:
         self.boot: tuple[int, int] | None = None  # number and seed of the replicates
         self.prediction: Prediction | None = None
         self.tied: dict[int, float] = {}  # by k: share of places that the tie rule decides
+        self.thresholds_from: str | None = None
 
     def add(
         self,
@@ -138,6 +139,9 @@ class EvaluationReport:
         Share of the first k places of all rows that the tie rule decides: the score of the cell in the k-th place is
         that of cells beyond it, and true and absent labels are among them. Of several k the largest; NaN where no
         top-k metric was measured.
+    thresholds_from : str or None
+        ``"same data: optimistic"`` where one threshold for each label was given and none gives a larger F1 on these
+        rows, which hardly ever happens unless they were chosen on them; the view and ``repr`` say so, too.
 
     Examples
     --------
@@ -167,6 +171,7 @@ class EvaluationReport:
         self.per_label = pd.DataFrame(table)
         self.undefined = undefined
         self.tie_fraction = max(findings.tied.values(), default=float("nan"))
+        self.thresholds_from = findings.thresholds_from
 
     def __getitem__(self, key: str) -> Estimate:
         try:
@@ -404,7 +409,8 @@ class EvaluationReport:
 
     def __repr__(self) -> str:
         n, n_labels = self.shape
-        return f"EvaluationReport: {n} examples x {n_labels} labels, {len(self)} measures"
+        tuned = f"; thresholds from the {self.thresholds_from}" if self.thresholds_from else ""
+        return f"EvaluationReport: {n} examples x {n_labels} labels, {len(self)} measures{tuned}"
 
     def _rows(self) -> Iterator[tuple[str, str, str, str]]:
         for key, e in self._found.estimates.items():
