@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -32,6 +34,7 @@ def test_thresholds_of_the_same_rows_are_noticed(storage):
     assert report.thresholds_from == "same data: optimistic"
     assert repr(report).endswith("measures; thresholds from the same data: optimistic")
     assert "same data" in report._repr_html_()
+    assert json.loads(report.to_json())["thresholds_from"] == "same data: optimistic"
 
 
 def test_unknown_cells_and_weights_take_part_as_in_f1():
@@ -64,3 +67,18 @@ def test_what_cannot_be_told_is_not_claimed():
     rare = np.zeros_like(truth)
     rare[:9] = 1
     assert mlkit.evaluate(rare, scores, threshold=best_thresholds(rare, scores)).thresholds_from is None
+
+
+def test_rows_of_no_weight_and_infinite_scores_do_no_harm():
+    truth, scores = draw(np.random.default_rng(4))
+    cuts = best_thresholds(truth, scores)
+    only_negatives = (truth == 0).all(axis=1).astype(float)
+    report = mlkit.evaluate(truth, scores, threshold=cuts, sample_weight=only_negatives)
+    assert report.thresholds_from is None  # nothing is left to choose by
+    some = (np.arange(len(truth)) % 2).astype(float)
+    cuts = best_thresholds(truth, scores, some)
+    assert mlkit.evaluate(truth, scores, threshold=cuts, sample_weight=some).thresholds_from
+    endless = np.where(scores > 0.7, np.inf, np.where(scores < 0.3, -np.inf, scores))
+    every = {"k": truth.shape[1]}  # no cut among the many ties
+    assert mlkit.evaluate(truth, endless, threshold=best_thresholds(truth, endless), **every).thresholds_from
+    assert mlkit.evaluate(truth, endless, threshold=np.linspace(0.31, 0.69, 8), **every).thresholds_from is None

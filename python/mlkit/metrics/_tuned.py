@@ -23,11 +23,14 @@ def thresholds_from(cells: Scored, thresholds: NDArray[np.float64]) -> str | Non
     """
     labels = _worth_a_look(cells)
     truths, scores = _columns(cells, labels)
+    weights = np.ones(cells.shape[0]) if cells.weights is None else cells.weights.values
     n_judged = 0
     for truth, score, threshold in zip(truths.T, scores.T, thresholds[labels]):
-        known = truth >= NEGATIVE
-        weights = np.ones(truth.size) if cells.weights is None else cells.weights.values
-        of, best = _f1_at(truth[known] == POSITIVE, score[known], weights[known], threshold)
+        counts = (truth >= NEGATIVE) & (weights > 0)
+        is_positive = truth[counts] == POSITIVE
+        if not is_positive.any():
+            continue
+        of, best = _f1_at(is_positive, score[counts], weights[counts], threshold)
         if best == 1:
             continue
         if of < best * (1 - 1e-12):
@@ -56,10 +59,11 @@ def _columns(cells: Scored, labels: NDArray[np.int64]) -> tuple[NDArray[Any], ND
 def _f1_at(
     truth: NDArray[np.bool_], score: NDArray[np.float64], weights: NDArray[np.float64], threshold: float
 ) -> tuple[float, float]:
-    """F1 at the threshold, and at the best one."""
+    """F1 at the threshold, and at the best one; with a positive, and no weight of 0."""
     order = np.argsort(-score, kind="stable")
-    ends = np.append(np.flatnonzero(np.diff(score[order])), order.size - 1)
+    falling = score[order]
+    ends = np.append(np.flatnonzero(falling[1:] != falling[:-1]), falling.size - 1)  # infinite ones may be equal, too
     hits, predicted = np.cumsum((weights * truth)[order])[ends], np.cumsum(weights[order])[ends]
     f1 = 2 * hits / (hits[-1] + predicted)
-    at = np.searchsorted(-score[order][ends], -threshold, side="right") - 1
+    at = np.searchsorted(-falling[ends], -threshold, side="right") - 1
     return float(f1[at]) if at >= 0 else 0.0, float(f1.max())

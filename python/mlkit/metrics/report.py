@@ -239,11 +239,21 @@ class EvaluationReport:
         -------
         str
         """
-        table = {
-            key: {name: None if isinstance(x, float) and not np.isfinite(x) else x for name, x in vars(e).items()}
-            for key, e in self._found.estimates.items()
+
+        def known(x: Any) -> Any:
+            return None if isinstance(x, float) and not np.isfinite(x) else x
+
+        head = {
+            "shape": list(self.shape),
+            "ci": self.ci,
+            "tie_fraction": known(self.tie_fraction),
+            "thresholds_from": self.thresholds_from,
         }
-        return json.dumps({"shape": list(self.shape), "ci": self.ci, "measures": table}, indent=1)
+        table = {
+            key: {name: known(x) for name, x in vars(estimate).items()}
+            for key, estimate in self._found.estimates.items()
+        }
+        return json.dumps({**head, "measures": table}, indent=1)
 
     def to_markdown(self) -> str:
         """Return all numbers as a Markdown table.
